@@ -1,0 +1,37 @@
+"""Promptable visual segmentation: click an object in an image or a video and get its mask in every frame.
+
+Every public name is imported on first use: ``import masklet`` costs nothing, and an image needs no video library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from masklet.checkpoints.load import load
+    from masklet.inference.image import ImagePredictor
+    from masklet.inference.session import VideoSession
+    from masklet.model.sam2 import Sam2
+
+__version__ = "0.1.0"
+__all__ = ["load", "ImagePredictor", "VideoSession", "Sam2", "__version__"]
+
+_HOMES = {
+    "load": "masklet.checkpoints.load",
+    "ImagePredictor": "masklet.inference.image",
+    "VideoSession": "masklet.inference.session",
+    "Sam2": "masklet.model.sam2",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'masklet' has no attribute {name!r}; its public names are {', '.join(__all__)}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
