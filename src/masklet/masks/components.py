@@ -1,0 +1,59 @@
+"""Clean-up of mask logits by connected components: fill small holes, drop small specks."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def fill_small_holes(logits: Float[Tensor, "b 1 h w"], max_area: int, value: float = 0.1) -> Float[Tensor, "b 1 h w"]:
+    """Set background components of at most ``max_area`` pixels to ``value``, a logit just inside the mask.
+
+    Components are 8-connected regions of ``logits <= 0``, at the resolution of the logits. The input is not changed; it
+    is returned itself when nothing is to be done.
+
+    Parity: same rule as ``fill_holes_in_mask_scores`` (sam2/utils/misc.py:312-338), on every device.
+
+    Raises:
+        ValueError: The logits are not ``b 1 h w``.
+    """
+    return _overwrite_small(logits, logits <= 0, max_area, value)
+
+
+def remove_small_specks(
+    logits: Float[Tensor, "b 1 h w"], max_area: int, value: float = -10.0
+) -> Float[Tensor, "b 1 h w"]:
+    """Set foreground components (8-connected, ``logits > 0``) of at most ``max_area`` pixels to ``value``.
+
+    The input is not changed; it is returned itself when nothing is to be done.
+
+    Raises:
+        ValueError: The logits are not ``b 1 h w``.
+    """
+    return _overwrite_small(logits, logits > 0, max_area, value)
+
+
+def small_components(region: Bool[np.ndarray, "h w"], max_area: int) -> Bool[np.ndarray, "h w"] | None:
+    """Pixels of the 8-connected components of ``region`` with at most ``max_area`` pixels; None when there are none."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8), connectivity=8)
+    small = stats[:, cv2.CC_STAT_AREA] <= max_area
+    small[0] = False  # label 0 is what lies outside the region
+    return small.take(np.asarray(labels, dtype=np.intp)) if small.any() else None
+
+
+def _overwrite_small(
+    logits: Float[Tensor, "b 1 h w"], region: Bool[Tensor, "b 1 h w"], max_area: int, value: float
+) -> Float[Tensor, "b 1 h w"]:
+    if logits.ndim != 4 or logits.shape[1] != 1:
+        raise ValueError(f"Expected mask logits of shape (b, 1, h, w), got {tuple(logits.shape)}.")
+    if max_area <= 0 or logits.numel() == 0:
+        return logits
+    found = [small_components(one, max_area) for one in region[:, 0].cpu().numpy()]
+    if all(one is None for one in found):
+        return logits
+    nothing = np.zeros(logits.shape[-2:], dtype=bool)
+    hit = torch.from_numpy(np.stack([nothing if one is None else one for one in found]))[:, None]  # [b 1 h w]
+    return logits.masked_fill(hit.to(logits.device), value)

@@ -1,0 +1,61 @@
+"""Protocols that a video tracker and an image segmenter fit: ours, the official code and the baselines alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Tracks objects through one video at a time; masks are boolean at the video's size."""
+
+    def open(self, source: Any) -> None:
+        """Start on a new video (a folder, a file or a list of RGB ``uint8`` frames); forget the last one."""
+        ...
+
+    def prompt(
+        self,
+        frame: int,
+        object_id: int,
+        *,
+        points: Any = None,
+        labels: Any = None,
+        box: Any = None,
+        mask: Any = None,
+    ) -> Bool[np.ndarray, "h w"]:
+        """Prompt one object on one frame (pixels of the video) and return its mask there.
+
+        What is given replaces what was given for that object and frame before.
+        """
+        ...
+
+    def propagate(
+        self, *, start: int | None = None, stop: int | None = None, reverse: bool = False
+    ) -> Iterator[tuple[int, Mapping[int, Bool[np.ndarray, "h w"]]]]:
+        """Yield ``(frame, {object_id: mask})`` from ``start`` to ``stop`` (both included)."""
+        ...
+
+
+@runtime_checkable
+class ImageSegmenter(Protocol):
+    """Segments objects of one image from prompts."""
+
+    def set_image(self, image: Any) -> None:
+        """Encode an RGB image."""
+        ...
+
+    def predict(
+        self,
+        *,
+        points: Any = None,
+        labels: Any = None,
+        box: Any = None,
+        mask_logits: Any = None,
+        multimask: bool = True,
+    ) -> tuple[Bool[np.ndarray, "m h w"], np.ndarray]:
+        """Return candidate masks at the image's size and their predicted IoU."""
+        ...

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from masklet.masks.components import fill_small_holes, remove_small_specks
+
+
+@pytest.fixture
+def logits() -> torch.Tensor:
+    """Two objects of 5: the first with holes of 1, 3 (joined at corners) and 4 pixels, the second without."""
+    logits = torch.full((2, 1, 20, 20), -3.0)
+    logits[:, :, 2:18, 2:18] = 5.0
+    logits[0, 0, 4, 4] = -1.0
+    for k in range(3):
+        logits[0, 0, 7 + k, 7 + k] = 0.0  # logits of exactly 0 are outside
+    logits[0, 0, 12:14, 12:14] = -2.0
+    return logits
+
+
+def test_holes_up_to_the_area_are_filled(logits):
+    before = logits.clone()
+    filled = fill_small_holes(logits, 3)
+    assert torch.equal(logits, before), "the input was changed"
+    assert filled[0, 0, 4, 4] == pytest.approx(0.1)
+    assert [filled[0, 0, 7 + k, 7 + k].item() for k in range(3)] == pytest.approx([0.1] * 3)
+    assert (filled[0, 0, 12:14, 12:14] == -2).all()
+    assert (filled[:, :, :2] == -3).all()
+    assert torch.equal(filled[1], before[1])
+    assert (fill_small_holes(logits, 4, value=2.0)[0, 0, 12:14, 12:14] == 2).all()
+
+
+def test_corners_join_pixels_to_one_component(logits):
+    assert (fill_small_holes(logits, 2)[0, 0, 7:10, 7:10].diagonal() == 0).all()
+
+
+def test_the_mirror_image_removes_specks(logits):
+    removed = remove_small_specks(-logits, 4)
+    small = torch.zeros(20, 20, dtype=torch.bool)
+    small[4, 4] = True
+    small[12:14, 12:14] = True
+    assert (removed[0, 0][small] == -10).all()
+    assert torch.equal(removed[0, 0][~small], -logits[0, 0][~small])
+    assert removed[0, 0, 8, 8] == 0, "a logit of 0 is no part of a mask"
+
+
+def test_nothing_to_do_gives_the_input_itself(logits):
+    assert fill_small_holes(logits[1:], 8).data_ptr() == logits[1:].data_ptr()
+    for function in (fill_small_holes, remove_small_specks):
+        assert function(logits, 0) is logits
+        whole = torch.full((1, 1, 4, 4), 1.0)
+        assert fill_small_holes(whole, 100) is whole
+        assert function(logits[:0], 8).shape == (0, 1, 20, 20)
+
+
+def test_a_mask_that_is_all_hole_is_filled_like_any_component():
+    assert (fill_small_holes(torch.full((1, 1, 2, 2), -5.0), 4) > 0).all()
+
+
+def test_half_precision_keeps_its_type(logits):
+    assert fill_small_holes(logits.bfloat16(), 3).dtype == torch.bfloat16
+
+
+@pytest.mark.usefixtures("as_user")
+def test_wrong_shapes():
+    with pytest.raises(ValueError, match=r"\(1, 3, 4, 4\)"):
+        fill_small_holes(torch.zeros(1, 3, 4, 4), 8)
+    with pytest.raises(ValueError, match=r"\(4, 4\)"):
+        remove_small_specks(torch.zeros(4, 4), 8)
