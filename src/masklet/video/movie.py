@@ -1,0 +1,256 @@
+"""Frames from a movie file, through PyAV: exact frame numbers, random access, rotation applied.
+
+A frame's number is its rank among the presentation times of all packets, which are listed once at opening without
+decoding. Reading on in order only decodes; going elsewhere seeks to the key frame before and decodes up to the frame.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from jaxtyping import UInt8
+
+from masklet.video.reader import FrameUnreadable
+
+logger = logging.getLogger(__name__)
+
+_SEEK_ATTEMPTS = 3  # key frames tried, going back, before decoding from the start of the file
+_TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # text files that FFmpeg would play as ANSI art
+_READ_ON = 12  # frames ahead that are decoded rather than sought, when no key frame lies between
+
+
+class MovieReader:
+    """Reads frames of a movie file by their number in order of presentation.
+
+    A variable frame rate needs nothing special: frames are numbered, not timed. Pixels that are not square stay so.
+    """
+
+    def __init__(self, path: Path, *, max_pixels: int) -> None:
+        """Open the file, list its frames and decode the first one.
+
+        Raises:
+            PermissionError: The file may not be read.
+            ValueError: It is empty, no movie, damaged, without a picture, or larger than ``max_pixels`` a frame.
+        """
+        self.name = str(path)
+        self._path = path
+        self._container = _open_container(path)
+        try:
+            self._stream = _video_stream(self._container, self.name)
+            height, width = self._stream.codec_context.height, self._stream.codec_context.width
+            if height * width > max_pixels:
+                raise ValueError(
+                    f"{self.name} has frames of {width}x{height} = {height * width:,} pixels, the limit is "
+                    f"{max_pixels:,}: pass a larger max_pixels if memory allows, or scale it down."
+                )
+            self._times, keys = self._list_frames()
+            self._number: dict[int | None, int] = {time: number for number, time in enumerate(self._times)}
+            self._timed = len(self._number) == len(self._times)
+            self._keys = sorted(self._number[time] for time in keys if time in self._number)
+        except ValueError:
+            self._container.close()
+            raise
+        self.length: int | None = len(self._times)
+        self.fps = self._mean_rate()
+        self._decoded = self._decode()
+        self._next = 0
+        self._pending: np.ndarray | None = None
+        self._rewind()
+        try:
+            self._pending = self._read_on(0)
+        except FrameUnreadable:
+            self._container.close()
+            raise
+        if self._pending is None:
+            self._container.close()
+            raise ValueError(f"{self.name}: the first frame cannot be decoded although the file lists it.")
+        self.size: tuple[int, int] = self._pending.shape[:2]
+
+    def read(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
+        """Decode one frame, seeking only where reading on would be longer.
+
+        Raises:
+            FrameUnreadable: The file is damaged or cut off at this frame.
+        """
+        if index == 0 and self._pending is not None:
+            image, self._pending = self._pending, None
+            return image
+        key = bisect_right(self._keys, index) - 1
+        near = self._next <= index and (key < 0 or self._keys[key] <= self._next or index - self._next <= _READ_ON)
+        if near:
+            image = self._read_on(index)
+            if image is not None:
+                return image
+        for attempt in range(_SEEK_ATTEMPTS):
+            if key - attempt < 0:
+                break
+            if not self._seek(self._keys[key - attempt]):
+                break
+            image = self._read_on(index)
+            if image is not None:
+                return image
+        self._rewind()
+        image = self._read_on(index)
+        if image is None:
+            raise FrameUnreadable(
+                f"Frame {index} of {self.name} cannot be decoded: the file is damaged or cut off there. It lists "
+                f"{self.length} frames; re-encoding it (ffmpeg -i in.mp4 out.mp4) keeps those that can be read."
+            )
+        return image
+
+    def close(self) -> None:
+        """Close the file."""
+        self._decoded = iter(())
+        self._container.close()
+
+    def _list_frames(self) -> tuple[list[int], list[int]]:
+        """Presentation times of all frames, ascending, and those of key frames."""
+        times: list[int] = []
+        keys: list[int] = []
+        complete = True
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size == 0 or packet.is_discard:
+                    continue
+                if packet.pts is None:
+                    complete = False
+                    continue
+                times.append(packet.pts)
+                if packet.is_keyframe:
+                    keys.append(packet.pts)
+        except av.error.FFmpegError as error:
+            logger.warning("%s is damaged after %d frames: %s", self.name, len(times), error)
+        if not complete or len(set(times)) != len(times):
+            logger.info("%s has frames without a time of their own: counting them by decoding.", self.name)
+            return self._count_by_decoding(), []
+        first = self._first_decodable()
+        if first is None:
+            raise ValueError(f"{self.name} has no frame that can be decoded: it is damaged, cut off or empty.")
+        times = sorted(time for time in times if time >= first)  # a cut may leave frames that need missing ones
+        promised = self._stream.frames
+        if promised > len(times):
+            logger.warning("%s promises %d frames, %d are there: it may be cut off.", self.name, promised, len(times))
+        return times, keys
+
+    def _first_decodable(self) -> int | None:
+        self._rewind()
+        frame = next(self._decoded, None)
+        return None if frame is None else frame.pts
+
+    def _count_by_decoding(self) -> list[int]:
+        """One entry a frame, all alike: frames are then told apart by counting from the start of the file."""
+        self._rewind()
+        times = [0 for _ in self._decoded]
+        if not times:
+            raise ValueError(f"{self.name} has no frame that can be decoded: it is damaged, cut off or empty.")
+        return times
+
+    def _mean_rate(self) -> float | None:
+        if len(self._times) > 1 and self._stream.time_base is not None and self._times[-1] > self._times[0]:
+            return float((len(self._times) - 1) / ((self._times[-1] - self._times[0]) * self._stream.time_base))
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        return float(rate) if rate else None
+
+    def _read_on(self, index: int) -> UInt8[np.ndarray, "h w 3"] | None:
+        """Decode forward to a frame; None when the decoder passes it or the file ends."""
+        for frame in self._decoded:
+            number = self._number.get(frame.pts) if self._timed else self._next
+            if number is None:
+                continue
+            self._next = number + 1
+            if number == index:
+                return _upright(frame)
+            if number > index:
+                return None
+        self._next = len(self._times)
+        return None
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        """Frames from the current position on; packets that cannot be decoded are passed over."""
+        try:
+            for packet in self._container.demux(self._stream):
+                try:
+                    yield from packet.decode()
+                except av.error.FFmpegError as error:
+                    if isinstance(error, av.error.EOFError):
+                        return
+                    logger.warning("%s: a packet at time %s cannot be decoded: %s", self.name, packet.pts, error)
+        except av.error.FFmpegError as error:
+            logger.warning("%s cannot be read further: %s", self.name, error)
+
+    def _seek(self, number: int) -> bool:
+        """Go to a key frame; False when the format cannot seek."""
+        try:
+            self._container.seek(self._times[number], stream=self._stream, backward=True)
+        except av.error.FFmpegError:
+            return False
+        self._decoded = self._decode()
+        return True
+
+    def _rewind(self) -> None:
+        """Start over by opening the file again, which every format allows."""
+        self._container.close()
+        self._container = _open_container(self._path)
+        self._stream = _video_stream(self._container, self.name)
+        self._decoded = self._decode()
+        self._next = 0
+
+
+def _open_container(path: Path) -> InputContainer:
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except PermissionError as error:
+        raise PermissionError(error.errno, "No permission to read the video", str(path)) from error
+    if empty:
+        raise ValueError(f"{path} is empty (0 bytes): expected a movie.")
+    try:
+        container = av.open(str(path), metadata_errors="ignore")
+    except av.error.FFmpegError as error:
+        raise ValueError(
+            f"{path} cannot be opened as a movie ({error.strerror}): it is damaged, cut off or of an unknown format."
+        ) from error
+    if container.format.name in _TEXT_FORMATS:
+        container.close()
+        raise ValueError(f"{path} cannot be opened as a movie: it is a text file.")
+    return container
+
+
+def _video_stream(container: InputContainer, name: str) -> VideoStream:
+    cover = Disposition.attached_pic
+    stream = next((s for s in container.streams.video if not s.disposition & cover), None)
+    if stream is None:
+        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+        raise ValueError(f"{name} has no video stream, only {kinds}: expected a movie with pictures.")
+    if stream.codec_context is None:
+        raise ValueError(f"{name} is coded in a way this build of FFmpeg cannot decode.")
+    stream.thread_type = "AUTO"
+    return stream
+
+
+def _upright(frame: VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
+    """RGB pixels, turned and mirrored as the frame's display matrix says (to the nearest quarter turn)."""
+    image = frame.to_ndarray(format="rgb24")
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return image
+    # x' = a x + c y and y' = b x + d y, in display coordinates (y down), 16.16 fixed point in the machine's byte order.
+    a, b, _, c, d = struct.unpack_from("=5i", bytes(data))
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        image, across, down = image.transpose(1, 0, 2), c, b
+    else:
+        across, down = a, d
+    image = image[:, ::-1] if across < 0 else image
+    image = image[::-1] if down < 0 else image
+    return np.ascontiguousarray(image)

@@ -1,0 +1,68 @@
+"""Masks drawn over a frame: translucent fill, contour and object number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from masklet.masks.boxes import box_of_mask
+from masklet.masks.palette import object_colors
+
+
+def overlay(
+    frame: UInt8[np.ndarray, "h w 3"],
+    masks: Mapping[int, Bool[np.ndarray, "h w"]],
+    alpha: float = 0.5,
+    *,
+    contour: bool = True,
+    labels: bool = False,
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Draw the masks of a frame over it, in the colours of the DAVIS palette; the frame itself is not changed.
+
+    Args:
+        frame: RGB.
+        masks: Mask of each object id; of two that overlap, the lower id is drawn on top.
+        alpha: Opacity of the fill, 0 to 1.
+        contour: Draw the outline too, one pixel for every 400 of the shorter side, at least one.
+        labels: Write each object's id at its mask.
+
+    Raises:
+        ValueError: A mask has another size than the frame, an id is below 1, or alpha is out of range.
+    """
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"The opacity of an overlay is 0 to 1, got {alpha}.")
+    drawn = np.array(frame, dtype=np.uint8, order="C")
+    colors = object_colors(masks)
+    width = max(1, round(min(frame.shape[:2]) / 400))
+    for object_id in sorted(masks, reverse=True):
+        mask = np.asarray(masks[object_id]) != 0
+        if mask.shape != frame.shape[:2]:
+            raise ValueError(f"The mask of object {object_id} has shape {mask.shape}, the frame has {frame.shape[:2]}.")
+        if not mask.any():
+            continue
+        color = np.array(colors[object_id], dtype=np.float32)
+        drawn[mask] = np.rint(frame[mask] * np.float32(1 - alpha) + color * np.float32(alpha)).astype(np.uint8)
+        if contour:
+            lines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+            cv2.drawContours(drawn, lines, -1, colors[object_id], width)
+    if labels:
+        for object_id in sorted(masks):
+            _write_label(drawn, object_id, np.asarray(masks[object_id]) != 0)
+    return drawn
+
+
+def _write_label(image: UInt8[np.ndarray, "h w 3"], object_id: int, mask: Bool[np.ndarray, "h w"]) -> None:
+    """Write the id in white on black above the mask's box, or inside it at the upper edge of the image."""
+    box = box_of_mask(mask)
+    if box is None:
+        return
+    scale = max(0.4, min(image.shape[:2]) / 900)
+    thick = max(1, round(scale * 1.5))
+    (width, height), _ = cv2.getTextSize(str(object_id), cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
+    x = min(max(0, (box[0] + box[2] - width) // 2), max(0, image.shape[1] - width))
+    y = max(height + 2, box[1] - 4)
+    for color, stroke in (((0, 0, 0), thick + 2), ((255, 255, 255), thick)):
+        cv2.putText(image, str(object_id), (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, color, stroke, cv2.LINE_AA)

@@ -1,0 +1,66 @@
+"""The one way from a frame to the model's input: a square resize, then normalisation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional
+
+from masklet.video.pillow_bicubic import resize_pillow_bicubic
+
+Resample = Literal["masklet", "official_image", "official_video"]
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+def to_input(
+    frame: UInt8[np.ndarray, "h w 3"], size: int, *, resample: Resample = "masklet"
+) -> Float[Tensor, "1 3 s s"]:
+    """Resize an RGB frame to a square (its aspect is not kept) and normalise it to ImageNet mean and deviation.
+
+    Args:
+        frame: RGB, 0..255.
+        size: Side of the square in pixels.
+        resample: ``masklet`` is fast: area averages when both sides shrink, else bilinear. The other two reproduce the
+            official pipelines: ``official_image`` antialiased bilinear on floats, ``official_video`` Pillow's bicubic
+            on 8-bit values.
+
+    Returns:
+        float32 on the CPU.
+
+    Raises:
+        ValueError: The frame is not ``uint8`` RGB, the size is below 1, or the resampling is unknown.
+    """
+    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        got = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
+        raise ValueError(
+            f"Expected a uint8 RGB frame (height, width, 3), got {got}: see masklet.video.images.to_rgb_array."
+        )
+    if frame.size == 0 or size < 1:
+        raise ValueError(f"Cannot resize a frame of {frame.shape[0]}x{frame.shape[1]} pixels to {size}x{size}.")
+    mean = torch.tensor(MEAN)[:, None, None]
+    std = torch.tensor(STD)[:, None, None]
+    if resample == "masklet":
+        shrinks = frame.shape[0] >= size and frame.shape[1] >= size
+        resized = cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        pixels = _to_unit(resized)
+    elif resample == "official_image":
+        # Parity: Resize and Normalize of SAM2Transforms (sam2/utils/transforms.py), which work on float tensors.
+        pixels = _to_unit(frame)[None]
+        pixels = functional.interpolate(pixels, (size, size), mode="bilinear", align_corners=False, antialias=True)[0]
+    elif resample == "official_video":
+        pixels = _to_unit(resize_pillow_bicubic(frame, (size, size)))
+    else:
+        raise ValueError(f"Unknown resampling {resample!r}: expected 'masklet', 'official_image' or 'official_video'.")
+    return ((pixels - mean) / std)[None]
+
+
+def _to_unit(image: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "3 h w"]:
+    """The same pixels, channels first, as float32 0..1."""
+    return torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32, order="C")).div_(255)

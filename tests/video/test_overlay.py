@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from masklet.masks.palette import object_colors
+from masklet.video.overlay import overlay
+
+
+@pytest.fixture
+def frame() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+
+
+def test_the_fill_is_a_blend_and_the_rest_is_untouched(frame):
+    mask = np.zeros((40, 60), dtype=bool)
+    mask[10:20, 20:50] = True
+    before = frame.copy()
+    drawn = overlay(frame, {3: mask}, 0.25, contour=False)
+    np.testing.assert_array_equal(frame, before)
+    np.testing.assert_array_equal(drawn[~mask], frame[~mask])
+    expected = frame[mask] * 0.75 + np.array(object_colors([3])[3]) * 0.25
+    assert np.abs(drawn[mask] - expected).max() <= 0.5
+
+
+def test_the_contour_is_opaque_and_the_lower_id_lies_on_top(frame):
+    mask = np.zeros((40, 60), dtype=bool)
+    mask[10:20, 20:50] = True
+    drawn = overlay(frame, {2: mask, 1: mask}, 0.5)
+    assert drawn[10, 30].tolist() == [128, 0, 0] == drawn[15, 20].tolist()
+    np.testing.assert_array_equal(drawn[12, 30], overlay(frame, {1: mask}, 0.5)[12, 30])
+
+
+def test_labels_and_degenerate_masks(frame):
+    full, none, corner = np.ones((40, 60), dtype=bool), np.zeros((40, 60), dtype=bool), np.zeros((40, 60), dtype=bool)
+    corner[0, 0] = True
+    np.testing.assert_array_equal(overlay(frame, {1: none, 2: none}, labels=True), frame)
+    plain = overlay(frame, {12: full, 3: corner})
+    assert (overlay(frame, {12: full, 3: corner}, labels=True) != plain).any()
+    assert overlay(frame[:1, :1], {1: full[:1, :1]}, labels=True).shape == (1, 1, 3)
+
+
+@pytest.mark.usefixtures("as_user")
+def test_wrong_input(frame):
+    with pytest.raises(ValueError, match=r"object 1 has shape \(4, 4\)"):
+        overlay(frame, {1: np.zeros((4, 4), dtype=bool)})
+    with pytest.raises(ValueError, match="opacity"):
+        overlay(frame, {}, 1.5)
+    with pytest.raises(ValueError, match="start at 1"):
+        overlay(frame, {0: np.zeros((40, 60), dtype=bool)})
