@@ -1,0 +1,68 @@
+"""Position codes: fixed sines of maps and of time, and the random Fourier code of prompts."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+def _interleaved_sines(x: Tensor, width: int, temperature: float) -> Tensor:
+    """Sine on even and cosine on odd channels; x [n] -> [n width]."""
+    channel = torch.arange(width, dtype=torch.float32)
+    angle = x[:, None] / temperature ** (2 * (channel // 2) / width)
+    return torch.stack((angle[:, 0::2].sin(), angle[:, 1::2].cos()), dim=2).flatten(1)
+
+
+@lru_cache(maxsize=32)
+@torch.inference_mode(False)  # training may use a map that was first made for inference
+def sine_map(height: int, width: int, channels: int) -> Float[Tensor, "1 c h w"]:
+    """Sine code of a map: half of the channels for y, then half for x, each running over 0..2 pi.
+
+    Parity: sam2/modeling/position_encoding.py:16-130.
+    """
+    half = channels // 2
+
+    def axis(n: int) -> Tensor:
+        position = torch.arange(1, n + 1, dtype=torch.float32) / (n + 1e-6) * 2 * math.pi
+        return _interleaved_sines(position, half, 10000.0)
+
+    y = axis(height).T[:, :, None].expand(half, height, width)
+    x = axis(width).T[:, None, :].expand(half, height, width)
+    return torch.cat((y, x))[None].contiguous()
+
+
+def sine_code(x: Float[Tensor, " n"], channels: int, temperature: float = 10000.0) -> Float[Tensor, "n c"]:
+    """Sine code of numbers: all sines, then all cosines.
+
+    Parity: sam2/modeling/sam2_utils.py:64-74.
+    """
+    half = channels // 2
+    channel = torch.arange(half, dtype=torch.float32, device=x.device)
+    angle = x[:, None] / temperature ** (2 * (channel // 2) / half)
+    return torch.cat((angle.sin(), angle.cos()), dim=1)
+
+
+class FourierCode(nn.Module):
+    """Random Fourier features of points in the unit square (arXiv 2006.10739), shared by prompts and image."""
+
+    matrix: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("matrix", torch.randn(2, channels // 2))
+
+    def forward(self, unit_points: Float[Tensor, "*b 2"]) -> Float[Tensor, "*b c"]:
+        """Code of ``(x, y)`` points in 0..1."""
+        angle = 2 * math.pi * ((2 * unit_points - 1) @ self.matrix)
+        return torch.cat((angle.sin(), angle.cos()), dim=-1)
+
+    def map(self, height: int, width: int) -> Float[Tensor, "1 c h w"]:
+        """Code of the cell centres of a map."""
+        y = (torch.arange(height, device=self.matrix.device, dtype=torch.float32) + 0.5) / height
+        x = (torch.arange(width, device=self.matrix.device, dtype=torch.float32) + 0.5) / width
+        grid = torch.stack((x[None, :].expand(height, width), y[:, None].expand(height, width)), dim=-1)
+        return self(grid).permute(2, 0, 1)[None]

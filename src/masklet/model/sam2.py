@@ -1,0 +1,204 @@
+"""SAM 2 as four calls, the same in inference and in training (paper, section 4).
+
+``encode_image`` -> ``predict`` -> ``encode_memory``, with a :class:`~masklet.model.memory_bank.MemoryBank` of the
+caller's between them. The model is pure: it keeps nothing from one call to the next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..structures import FrameFeatures, MemoryEntry, Prediction, Prompts, Selection
+from . import candidates, presence
+from .click_features import ClickFeatures
+from .config import ModelConfig
+from .image_encoder import ImageEncoder
+from .layers import MLP
+from .mask_decoder import MaskDecoder
+from .memory_attention import MemoryAttention
+from .memory_bank import BankLimits
+from .memory_encoder import MemoryEncoder, scale_mask
+from .memory_tokens import MemoryTokens
+from .prompt_encoder import PADDING, PromptEncoder
+
+GIVEN_MASK_SCALE, GIVEN_MASK_BIAS = 20.0, -10.0
+
+
+class Sam2(nn.Module):
+    """The model; build it with :func:`build`, load weights with :func:`masklet.load`."""
+
+    def __init__(self, config: ModelConfig, *, drop_path: float = 0.0, dropout: float = 0.0) -> None:
+        super().__init__()
+        width, narrow = config.width, config.memory_width
+        later = config.version == "2.1"
+        self.config = config
+        self.image_encoder = ImageEncoder(config, drop_path)
+        self.prompt_encoder = PromptEncoder(width)
+        self.click_features = ClickFeatures(width, config.decoder_skips[1]) if config.click_features else None
+        self.mask_decoder = MaskDecoder(width, config.decoder_skips, config.decoder_hidden)
+        self.memory_encoder = MemoryEncoder(width, narrow, config.mask_memory_widths)
+        self.memory_tokens = MemoryTokens(width, narrow, config.memories, pointer_time=later)
+        self.memory_attention = MemoryAttention(
+            width,
+            narrow,
+            config.attention_layers,
+            config.attention_heads,
+            config.attention_hidden,
+            config.rope_theta,
+            dropout,
+        )
+        self.pointer = MLP((width, width, width, width))
+        self.given_mask = nn.Conv2d(1, 1, 4, 4)
+        self.no_memory = nn.Parameter(torch.zeros(1, width))
+        self.no_memory_position = nn.Parameter(torch.zeros(1, width))  # in every official file, read by nothing
+        self.no_object_pointer = nn.Parameter(torch.zeros(1, width))
+        self.no_object_memory = nn.Parameter(torch.zeros(1, narrow)) if later else None
+        for code in (self.no_memory, self.no_object_pointer, self.no_object_memory):
+            if code is not None:
+                nn.init.trunc_normal_(code, std=0.02)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.no_memory.device
+
+    @property
+    def limits(self) -> BankLimits:
+        """How much of the past this model was trained to read."""
+        return BankLimits(self.config.memories - 1, self.config.pointers - 1, pointer_span=self.config.pointers - 1)
+
+    def encode_image(self, image: Float[Tensor, "b 3 s s"]) -> FrameFeatures:
+        """Features of normalised square images, once per frame."""
+        return self.image_encoder(image)
+
+    def condition(self, features: FrameFeatures, selection: Selection) -> Float[Tensor, "b c h w"]:
+        """The embedding in the light of memory; without memory, plus the no-memory code (an image is a short video)."""
+        embedding = features.embedding
+        if selection.empty:
+            return embedding + self.no_memory[:, :, None, None]
+        tokens = self.memory_tokens(selection)
+        if embedding.shape[0] != tokens.values.shape[0]:
+            embedding = embedding.expand(tokens.values.shape[0], -1, -1, -1)
+        return self.memory_attention(embedding, tokens)
+
+    def decode(
+        self,
+        conditioned: Float[Tensor, "b c h w"],
+        features: FrameFeatures,
+        prompts: Prompts,
+        *,
+        ambiguous: bool | None = None,
+        stability_fallback: bool = True,
+    ) -> Prediction:
+        """Masks from a conditioned embedding and prompts; a single image serves any number of prompted objects.
+
+        Args:
+            conditioned: What :meth:`condition` returned.
+            features: The frame's features (for the skips).
+            prompts: Points and earlier logits; ``prompts.mask`` is not read here.
+            ambiguous: Return three candidates; None: as the official model decides, by the number of points.
+            stability_fallback: Let the best of three replace an unstable single mask (off while training).
+        """
+        side, size = conditioned.shape[-1], 16 * conditioned.shape[-1]
+        sparse, dense = self.prompt_encoder(prompts, side, size)
+        skip8, skip4 = features.skip8, features.skip4
+        if self.click_features is not None and sparse is not None:
+            sparse = sparse + self.click_features.tokens(_rows(conditioned, sparse.shape[0]), prompts, size)
+            coarse, fine = self.click_features.maps(prompts, side, size)
+            conditioned, skip4 = conditioned + coarse, skip4 + fine
+        image = conditioned + dense
+        if sparse is not None:
+            image = _rows(image, sparse.shape[0])
+        code = self.prompt_encoder.position.map(side, side)
+        masks, iou, present, tokens = self.mask_decoder(image, code, skip8, skip4, sparse)
+        choice = candidates.choose(
+            masks,
+            iou,
+            tokens,
+            ambiguous=candidates.is_ambiguous(prompts.count) if ambiguous is None else ambiguous,
+            stability_fallback=stability_fallback and not self.training,
+        )
+        return Prediction(
+            logits=presence.gate_logits(choice.logits, present),
+            iou=choice.iou,
+            presence=present,
+            pointer=presence.gate_pointer(self.pointer(choice.token), present, self.no_object_pointer),
+            candidates=choice.candidates,
+            candidate_iou=choice.candidate_iou,
+            masks=masks,
+            masks_iou=iou,
+        )
+
+    def adopt_mask(self, features: FrameFeatures, mask: Float[Tensor, "b 1 s s"]) -> Prediction:
+        """Take a given binary mask as the answer; the decoder only makes the pointer, from the raw embedding.
+
+        Parity: sam2/modeling/sam2_base.py:415-465.
+        """
+        size = 16 * features.embedding.shape[-1]
+        if mask.shape[-2:] != (size, size):
+            raise ValueError(f"a given mask must be {size} x {size} (the model's input), got {tuple(mask.shape[-2:])}")
+        mask = mask.float()
+        logits = F.interpolate(
+            mask * GIVEN_MASK_SCALE + GIVEN_MASK_BIAS, scale_factor=0.25, mode="bilinear", antialias=True
+        )
+        prompts = replace(no_prompt(mask.shape[0], mask.device), previous_logits=self.given_mask(mask))
+        seen = self.decode(features.embedding, features, prompts, ambiguous=False)
+        present = mask.flatten(1).amax(1) > 0
+        score = torch.where(present, presence.CERTAIN, -presence.CERTAIN)
+        ones = torch.ones_like(score)
+        return Prediction(
+            logits=logits,
+            iou=ones,
+            presence=score,
+            pointer=presence.gate_pointer(seen.pointer, score, self.no_object_pointer),
+            candidates=logits,
+            candidate_iou=ones[:, None],
+            from_prompt=True,
+        )
+
+    def predict(
+        self,
+        features: FrameFeatures,
+        selection: Selection,
+        prompts: Prompts | None = None,
+        *,
+        stability_fallback: bool = True,
+    ) -> Prediction:
+        """Masks of a frame: a given mask is adopted, anything else is decoded in the light of memory."""
+        if prompts is not None and prompts.mask is not None:
+            return self.adopt_mask(features, prompts.mask)
+        conditioned = self.condition(features, selection)
+        asked = no_prompt(conditioned.shape[0], conditioned.device) if prompts is None else prompts
+        prediction = self.decode(conditioned, features, asked, stability_fallback=stability_fallback)
+        return replace(prediction, from_prompt=prompts is not None)
+
+    def encode_memory(self, features: FrameFeatures, prediction: Prediction, *, binarize: bool = False) -> MemoryEntry:
+        """What to remember of a frame; ``binarize`` sharpens the masks of prompted frames (official in tracking)."""
+        size = 16 * features.embedding.shape[-1]
+        mask = scale_mask(prediction.logits, size, binarize and prediction.from_prompt)
+        memory = self.memory_encoder(features.embedding, mask.to(features.embedding.dtype))
+        if self.no_object_memory is not None:
+            memory = presence.mark_absent(memory, prediction.presence, self.no_object_memory)
+        return MemoryEntry(memory, prediction.pointer)
+
+
+def no_prompt(objects: int, device: torch.device) -> Prompts:
+    """What the decoder sees of an object that is only tracked: one padding point."""
+    return Prompts(
+        points=torch.zeros(objects, 1, 2, device=device),
+        labels=torch.full((objects, 1), PADDING, dtype=torch.long, device=device),
+    )
+
+
+def _rows(x: Tensor, n: int) -> Tensor:
+    return x if x.shape[0] == n else x.expand(n, -1, -1, -1)
+
+
+def build(config: ModelConfig, *, drop_path: float = 0.0, dropout: float = 0.0) -> Sam2:
+    """A model with random weights, in evaluation mode."""
+    return Sam2(config, drop_path=drop_path, dropout=dropout).eval()
