@@ -1,0 +1,57 @@
+"""The development images and what is to be found in them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from masklet.data.regions import bsds_dev_regions, ccp_dev_regions, first_frame_regions
+from masklet.data.sequences import read_sequence
+from masklet.masks.label_png import read_label_png
+
+DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs the shared data")
+
+
+def test_bsds_regions_are_large_ones_of_the_first_annotator():
+    dropped = 0
+    for sample in itertools.islice(bsds_dev_regions(DATA), 6):
+        name = sample.name.split("/")[1]
+        labels = read_label_png(DATA / "images" / "bsds500" / "test" / "labels" / f"{name}_a0.png")
+        truth = [labels == v for v in np.unique(labels)]
+        large = [t for t in truth if t.mean() >= 0.005]
+        dropped += len(truth) - len(large)
+        assert len(sample.masks) == min(8, len(large))
+        assert all(any((mask == t).all() for t in large) for mask in sample.masks)
+        assert len({mask.tobytes() for mask in sample.masks}) == len(sample.masks)
+    assert dropped > 0
+
+
+def test_the_sample_is_always_the_same():
+    first, again = (next(iter(bsds_dev_regions(DATA, limit=3))) for _ in range(2))
+    assert first.masks.shape[0] == 3
+    assert (first.masks == again.masks).all()
+
+
+def test_ccp_gives_the_person_first_and_only_held_out_images():
+    held_out = json.loads((DATA / "splits.json").read_text())["images"]["ccp"]["dev"]
+    for sample in itertools.islice(ccp_dev_regions(DATA), 5):
+        assert sample.name.split("/")[1] in held_out
+        person, *parts = sample.masks
+        assert 1 <= len(parts) <= 4
+        assert all(part.sum() < person.sum() for part in parts)
+        assert all((part & ~person).sum() == 0 for part in parts)
+        labels = read_label_png(DATA / "images" / "ccp" / "labels" / f"{sample.name.split('/')[1]}.png")
+        assert all(len(np.unique(labels[part])) == 1 for part in parts)
+        assert person.sum() > 0.98 * (labels != 0).sum()
+
+
+def test_first_frames_hold_every_object_seen_there():
+    sequence = read_sequence(DATA / "videos" / "dev" / "davis17_schoolgirls")
+    (sample,) = first_frame_regions([sequence])
+    assert sample.masks.shape == (7, 240, 432)
+    assert (np.tensordot(np.arange(1, 8), sample.masks, 1) == sequence.labels(0)).all()
