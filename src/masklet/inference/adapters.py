@@ -1,0 +1,74 @@
+"""Our session and predictor behind the protocols of :mod:`masklet.tracker`, for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from ..model.sam2 import Sam2
+from .image import ImagePredictor
+from .options import SessionOptions
+from .session import VideoSession
+
+
+class SessionTracker:
+    """A :class:`~masklet.tracker.Tracker` of one model and one set of options."""
+
+    def __init__(self, model: Sam2, options: SessionOptions | None = None) -> None:
+        self.model, self.options = model, options
+        self.session: VideoSession | None = None
+
+    def open(self, source: Any) -> None:
+        """Start on a new video."""
+        if self.session is not None:
+            self.session.close()
+        self.session = VideoSession(source, self.model, options=self.options)
+
+    def _opened(self) -> VideoSession:
+        if self.session is None:
+            raise RuntimeError("no video is open: call open(source) first")
+        return self.session
+
+    def prompt(
+        self, frame: int, object_id: int, *, points: Any = None, labels: Any = None, box: Any = None, mask: Any = None
+    ) -> Bool[np.ndarray, "h w"]:
+        """Prompt an object anew on a frame."""
+        result = self._opened().prompt(frame, object_id, points=points, labels=labels, box=box, mask=mask, clear=True)
+        return result.mask
+
+    def propagate(
+        self, *, start: int | None = None, stop: int | None = None, reverse: bool = False
+    ) -> Iterator[tuple[int, dict[int, Bool[np.ndarray, "h w"]]]]:
+        """Masks of each frame."""
+        direction = "backward" if reverse else "forward"
+        for result in self._opened().propagate(start=start, stop=stop, direction=direction):
+            yield result.frame, result.masks
+
+
+class PredictorSegmenter:
+    """An :class:`~masklet.tracker.ImageSegmenter` that also gives the logits of its last answer."""
+
+    def __init__(self, model: Sam2) -> None:
+        self.predictor = ImagePredictor(model)
+        self.logits: Float[np.ndarray, "m h4 w4"] | None = None
+
+    def set_image(self, image: Any) -> None:
+        """Encode an RGB image."""
+        self.predictor.set_image(image)
+
+    def predict(
+        self,
+        *,
+        points: Any = None,
+        labels: Any = None,
+        box: Any = None,
+        mask_logits: Any = None,
+        multimask: bool = True,
+    ) -> tuple[Bool[np.ndarray, "m h w"], Float[np.ndarray, " m"]]:
+        """Candidate masks and their predicted IoU."""
+        result = self.predictor.predict(points=points, labels=labels, box=box, logits=mask_logits, multimask=multimask)
+        self.logits = result.low_logits
+        return result.masks, result.iou

@@ -1,0 +1,262 @@
+"""ImagePredictor: encode an image once, then answer any number of prompts on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..interaction.prompts import MOST_LOGIT, UserPrompt, check_mask, numbers_of, user_prompt
+from ..masks.components import fill_small_holes, remove_small_specks
+from ..masks.resize import resize_logits
+from ..masks.rle import encode
+from ..model.sam2 import GIVEN_MASK_BIAS, GIVEN_MASK_SCALE, Sam2
+from ..structures import FrameFeatures, Prompts, Selection
+from ..video.images import to_rgb_array
+from ..video.pixels import Resample, to_input
+
+CLEANED_LOGIT = 10.0
+
+
+@dataclass(frozen=True)
+class ImageEmbedding:
+    """An encoded image; it never changes, so threads may share it.
+
+    Attributes:
+        features: What the image encoder said.
+        conditioned: The stride-16 map with the no-memory code: an image is a video of one frame.
+        size: Height and width of the image.
+    """
+
+    features: FrameFeatures
+    conditioned: Float[Tensor, "1 c h w"]
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """Candidate masks of one prompt.
+
+    Attributes:
+        low_logits: Logits at stride 4 of the square input, -32..32: give the best one back to refine it.
+        iou: Predicted IoU of each candidate.
+        size: Height and width of the image.
+        shown: Logits at stride 4 that masks are made from, after clean-up.
+    """
+
+    low_logits: Float[np.ndarray, "m h4 w4"]
+    iou: Float[np.ndarray, " m"]
+    size: tuple[int, int]
+    shown: Float[Tensor, "m h4 w4"]
+
+    @cached_property
+    def logits(self) -> Float[np.ndarray, "m h w"]:
+        """Logits at the image's size."""
+        with torch.inference_mode():
+            return resize_logits(self.shown[None], self.size)[0].cpu().numpy()
+
+    @cached_property
+    def masks(self) -> Bool[np.ndarray, "m h w"]:
+        """Candidate masks at the image's size."""
+        return self.logits > 0
+
+    @property
+    def best(self) -> int:
+        """Index of the candidate with the highest predicted IoU."""
+        return int(self.iou.argmax())
+
+    @property
+    def mask(self) -> Bool[np.ndarray, "h w"]:
+        """The best candidate."""
+        return self.masks[self.best]
+
+    def rle(self) -> dict:
+        """The best candidate as COCO run lengths."""
+        return dict(encode(self.mask))
+
+
+class ImagePredictor:
+    """Segments objects of images from clicks, boxes, masks and their combinations.
+
+    Args:
+        model: A model from :func:`masklet.load`, or a name or path for it.
+        resample: Resize filter; ``official_image`` for the digits of the official predictor.
+        max_hole_area: Holes of at most this many stride-4 pixels are filled (official default 0: none).
+        max_speck_area: Specks of at most this many stride-4 pixels are removed (official default 0: none).
+    """
+
+    def __init__(
+        self,
+        model: Sam2 | str = "nano",
+        *,
+        resample: Resample = "masklet",
+        max_hole_area: int = 0,
+        max_speck_area: int = 0,
+    ) -> None:
+        if isinstance(model, str):
+            from ..checkpoints.load import load
+
+            model = load(model)
+        self.model = model
+        self.resample: Resample = resample
+        self.max_hole_area, self.max_speck_area = max_hole_area, max_speck_area
+        self._embedding: ImageEmbedding | None = None
+
+    def set_image(self, image: Any) -> ImageEmbedding:
+        """Encode an image and make it the current one.
+
+        Args:
+            image: RGB array ``(h, w, 3)`` (``uint8``, ``uint16`` or floats in 0..1), grey or RGBA array, or PIL image.
+
+        Raises:
+            ValueError: Not an image.
+        """
+        (self._embedding,) = self.encode([image])
+        return self._embedding
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[Any]) -> list[ImageEmbedding]:
+        """Encode images in one pass of the encoder; sizes may differ."""
+        if not images:
+            return []
+        frames = [to_rgb_array(image) for image in images]
+        size = self.model.config.image_size
+        inputs = torch.cat([to_input(frame, size, resample=self.resample) for frame in frames])
+        features = self.model.encode_image(inputs.to(self.model.device))
+        conditioned = self.model.condition(features, Selection())
+        rows = [torch.tensor([i], device=self.model.device) for i in range(len(frames))]
+        return [
+            ImageEmbedding(features.take(row), conditioned[row], frame.shape[:2])
+            for row, frame in zip(rows, frames, strict=True)
+        ]
+
+    @property
+    def embedding(self) -> ImageEmbedding:
+        """The current image.
+
+        Raises:
+            RuntimeError: No image was set.
+        """
+        if self._embedding is None:
+            raise RuntimeError("no image is set: call set_image(image) before predict()")
+        return self._embedding
+
+    def predict(
+        self,
+        *,
+        points: Any = None,
+        labels: Any = None,
+        box: Any = None,
+        mask: Any = None,
+        logits: Any = None,
+        multimask: bool = True,
+        embedding: ImageEmbedding | None = None,
+    ) -> ImageResult:
+        """Masks of one object.
+
+        Args:
+            points: ``(n, 2)`` clicks in pixels of the image.
+            labels: 1 on the object, 0 off it; None: all on it.
+            box: ``(x0, y0, x1, y1)`` in pixels.
+            mask: A rough mask at the image's size, which the model refines.
+            logits: ``low_logits`` of an earlier candidate, which the model refines.
+            multimask: Three candidates, for an ambiguous prompt; else one.
+            embedding: An encoded image; None: the current one.
+
+        Raises:
+            ValueError: A prompt of wrong shape or value, or none at all.
+            RuntimeError: No image was set.
+        """
+        request = {"points": points, "labels": labels, "box": box, "mask": mask, "logits": logits}
+        return self.predict_batch([request], multimask=multimask, embedding=embedding)[0]
+
+    @torch.inference_mode()
+    def predict_batch(
+        self,
+        requests: Sequence[dict[str, Any]],
+        *,
+        multimask: bool = True,
+        embedding: ImageEmbedding | None = None,
+    ) -> list[ImageResult]:
+        """Masks of many objects of one image; requests of equal shape go through the decoder together.
+
+        Args:
+            requests: What :meth:`predict` takes, a dictionary for each object. Numbers of clicks may differ.
+            multimask: As in :meth:`predict`.
+            embedding: As in :meth:`predict`.
+        """
+        image = embedding or self.embedding
+        prompts = [self._prompt(request, image.size) for request in requests]
+        groups: dict[tuple[int, bool], list[int]] = {}
+        for i, prompt in enumerate(prompts):
+            groups.setdefault((prompt.count, prompt.previous_logits is not None), []).append(i)
+        results: dict[int, ImageResult] = {}
+        for rows in groups.values():
+            together = _stack([prompts[i] for i in rows])
+            answer = self.model.decode(image.conditioned, image.features, together, ambiguous=multimask)
+            for row, i in enumerate(rows):
+                results[i] = self._result(answer.candidates[row], answer.candidate_iou[row], image.size)
+        return [results[i] for i in range(len(prompts))]
+
+    def _prompt(self, request: dict[str, Any], size: tuple[int, int]) -> Prompts:
+        unknown = set(request) - {"points", "labels", "box", "mask", "logits"}
+        if unknown:
+            raise ValueError(f"unknown prompt {sorted(unknown)}: use points, labels, box, mask and logits")
+        points, labels, box = request.get("points"), request.get("labels"), request.get("box")
+        previous = self._previous(request.get("mask"), request.get("logits"), size)
+        if points is None and box is None and previous is not None:
+            if labels is not None:
+                raise ValueError("labels were given without points: give one label for each point")
+            return Prompts(previous_logits=previous)
+        given: UserPrompt = user_prompt(size, points=points, labels=labels, box=box)
+        return given.to_model(size, self.model.config.image_size, self.model.device, previous)
+
+    def _previous(self, mask: Any, logits: Any, size: tuple[int, int]) -> Tensor | None:
+        side = self.model.config.image_size // 4
+        if mask is not None and logits is not None:
+            raise ValueError("give either a mask or logits to refine, not both")
+        if mask is not None:
+            full = torch.from_numpy(check_mask(mask, size).astype(np.float32))[None, None]
+            full = full * GIVEN_MASK_SCALE + GIVEN_MASK_BIAS
+            previous = F.interpolate(full, (side, side), mode="bilinear", align_corners=False, antialias=True)
+        elif logits is not None:
+            previous = torch.from_numpy(numbers_of(logits, "logits", f"one map of {side} x {side}").copy())
+            previous = previous.reshape(1, 1, *previous.shape[-2:]) if previous.numel() == side * side else previous
+            if previous.shape != (1, 1, side, side):
+                raise ValueError(
+                    f"logits must be one map of {side} x {side} (low_logits of an earlier candidate), "
+                    f"got shape {np.shape(logits)}"
+                )
+        else:
+            return None
+        return previous.clamp(-MOST_LOGIT, MOST_LOGIT).to(self.model.device)
+
+    def _result(self, candidates: Tensor, iou: Tensor, size: tuple[int, int]) -> ImageResult:
+        shown = candidates[:, None]
+        if self.max_hole_area:
+            shown = fill_small_holes(shown, self.max_hole_area, CLEANED_LOGIT)
+        if self.max_speck_area:
+            shown = remove_small_specks(shown, self.max_speck_area, -CLEANED_LOGIT)
+        low = candidates.clamp(-MOST_LOGIT, MOST_LOGIT).float().cpu().numpy()
+        return ImageResult(low, iou.float().cpu().numpy(), size, shown[:, 0])
+
+
+def _stack(prompts: list[Prompts]) -> Prompts:
+    first = prompts[0]
+    if len(prompts) == 1:
+        return first
+
+    def together(name: str) -> Tensor | None:
+        values = [getattr(p, name) for p in prompts]
+        return None if values[0] is None else torch.cat(values)
+
+    return replace(
+        first, points=together("points"), labels=together("labels"), previous_logits=together("previous_logits")
+    )

@@ -1,0 +1,53 @@
+"""Choices of a video session that change masks; everything else is the model's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..video.pixels import Resample
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """Post-processing and memory policy.
+
+    Attributes:
+        resample: Resize filter from frame to input; ``official_video`` for the digits of the official predictor.
+        stability_fallback: An unstable single mask gives way to the best of three (official default).
+        binarize_prompted: Memories of prompted frames are made from sharp masks (official default).
+        fill_holes: Holes of at most this many pixels are closed, counted on the 256 x 256 logits of a 1024-pixel
+            input and scaled with the input's area (official 8; needs no GPU here).
+        keep_corrections: A corrected frame becomes prompted memory and keeps the mask the user saw. The official
+            predictor treats it as an ordinary memory and computes the frame anew when tracking passes it.
+        non_overlap: Objects share no pixel; the highest logit wins.
+        max_prompted: Prompted frames that one frame may read, nearest first; None: all (official).
+        clip_length_codes: Pointer distances are divided by the clip's length if that is below 16 (official); off, the
+            masks of a frame do not depend on how much video follows it, so that live and file sessions agree.
+        prune: Drop memories that can no longer be read. Off only for tests: masks are the same, memory grows.
+        object_batch: Most objects in one pass of the model; 1 makes each object independent of the others' number to
+            the last bit. None: 8 for small inputs, 1 for large ones, where a batch is slower on a CPU.
+    """
+
+    resample: Resample = "masklet"
+    stability_fallback: bool = True
+    binarize_prompted: bool = True
+    fill_holes: int = 8
+    keep_corrections: bool = True
+    non_overlap: bool = False
+    max_prompted: int | None = None
+    clip_length_codes: bool = False
+    prune: bool = True
+    object_batch: int | None = None
+
+    @staticmethod
+    def official(**changes: object) -> SessionOptions:
+        """The behaviour of the official predictor, to the digit (its hole filling included)."""
+        base = {"resample": "official_video", "keep_corrections": False, "clip_length_codes": True, "object_batch": 1}
+        return SessionOptions(**{**base, **changes})  # pyright: ignore[reportArgumentType]
+
+    @staticmethod
+    def benchmark() -> SessionOptions:
+        """As the published video object segmentation numbers were made: no post-processing, no overlap."""
+        return SessionOptions(
+            stability_fallback=False, binarize_prompted=False, fill_holes=0, non_overlap=True, clip_length_codes=True
+        )

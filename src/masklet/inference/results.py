@@ -1,0 +1,123 @@
+"""What a session says of a frame: a mask and scores for each object, made at the video's size only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ..masks.boxes import box_of_mask
+from ..masks.overlap import suppress_overlaps
+from ..masks.resize import resize_logits
+from ..masks.rle import encode
+
+
+@dataclass(frozen=True)
+class ObjectResult:
+    """One object on one frame.
+
+    Attributes:
+        frame: Index of the frame.
+        object_id: The object.
+        low_logits: Mask logits at stride 4 of the model's square input.
+        iou: Predicted IoU of the mask, 0..1.
+        presence: Presence logit; above 0 means that the object is in the frame.
+        size: Height and width of the video.
+        prompted: Whether the user prompted this object on this frame.
+        exclusive: Logits at the video's size after overlaps were settled, where the session was asked to.
+    """
+
+    frame: int
+    object_id: int
+    low_logits: Float[Tensor, "h4 w4"]
+    iou: float
+    presence: float
+    size: tuple[int, int]
+    prompted: bool = False
+    exclusive: Float[Tensor, "h w"] | None = None
+
+    @cached_property
+    def logits(self) -> Float[np.ndarray, "h w"]:
+        """Mask logits at the video's size; above 0 is the object."""
+        if self.exclusive is not None:
+            return self.exclusive.cpu().numpy()
+        with torch.inference_mode():
+            return resize_logits(self.low_logits[None, None], self.size)[0, 0].cpu().numpy()
+
+    @cached_property
+    def mask(self) -> Bool[np.ndarray, "h w"]:
+        """The mask at the video's size."""
+        if not self.present:
+            return np.zeros(self.size, bool)
+        return self.logits > 0
+
+    @property
+    def present(self) -> bool:
+        """Whether the object is judged to be in the frame."""
+        return self.presence > 0
+
+    @property
+    def confidence(self) -> float:
+        """Predicted IoU times the probability that the object is there, 0..1."""
+        return self.iou / (1 + float(np.exp(-np.clip(self.presence, -50, 50))))
+
+    @cached_property
+    def area(self) -> int:
+        """Pixels of the mask."""
+        return int(np.count_nonzero(self.mask))
+
+    @property
+    def box(self) -> tuple[int, int, int, int] | None:
+        """Tight box ``(x0, y0, x1, y1)`` of the mask; None when empty."""
+        return box_of_mask(self.mask)
+
+    def rle(self) -> dict:
+        """The mask as COCO run lengths."""
+        return dict(encode(self.mask))
+
+
+@dataclass(frozen=True)
+class FrameResult(Mapping[int, ObjectResult]):
+    """All objects of one frame by id."""
+
+    frame: int
+    size: tuple[int, int]
+    objects: Mapping[int, ObjectResult]
+
+    def __getitem__(self, object_id: int) -> ObjectResult:
+        return self.objects[object_id]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.objects)
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    @property
+    def masks(self) -> dict[int, Bool[np.ndarray, "h w"]]:
+        """Mask of each object at the video's size."""
+        return {i: result.mask for i, result in self.objects.items()}
+
+    def label_map(self) -> Int[np.ndarray, "h w"]:
+        """Object id of each pixel, 0 for none; where objects overlap the highest logit wins."""
+        labels = np.zeros(self.size, np.int32)
+        best = np.zeros(self.size, np.float32)
+        for i, result in self.objects.items():
+            wins = result.mask & (result.logits > best)
+            labels[wins] = i
+            best[wins] = result.logits[wins]
+        return labels
+
+
+def without_overlap(results: dict[int, ObjectResult]) -> dict[int, ObjectResult]:
+    """The same results, each pixel left to the object with the highest logit."""
+    if len(results) < 2:
+        return results
+    logits = torch.stack([torch.from_numpy(r.logits)[None] for r in results.values()])
+    apart = suppress_overlaps(logits)[:, 0]
+    return {i: replace(r, exclusive=apart[k]) for k, (i, r) in enumerate(results.items())}

@@ -1,0 +1,380 @@
+"""VideoSession: prompt any object on any frame of a video and follow it, in a file or live.
+
+One engine serves both: :meth:`VideoSession.propagate` walks over a source, :meth:`VideoSession.step` takes frames as
+they come. What is kept of the past is bounded: see :mod:`masklet.model.memory_bank`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from ..interaction.prompts import user_prompt
+from ..masks.components import fill_small_holes
+from ..model.memory_bank import BankLimits, MemoryBank
+from ..model.sam2 import Sam2
+from ..structures import FrameFeatures, Prediction, Selection
+from ..video.frames import FrameSource, open_source
+from ..video.live import LiveFrames
+from ..video.pixels import to_input
+from ..video.reader import EndOfStream
+from .options import SessionOptions
+from .results import FrameResult, ObjectResult, without_overlap
+from .track import ObjectTrack, split_entry, split_prediction, stack_selections
+
+log = logging.getLogger(__name__)
+
+Direction = Literal["forward", "backward", "both"]
+BATCHED_SIDE = 32  # stride-16 maps up to this side are worth batching on a CPU
+
+
+class VideoSession:
+    """Objects, prompts and memory of one video.
+
+    Args:
+        source: A video file, a folder or glob of images, arrays, an iterator of frames, a camera (``"camera:0"`` or an
+            RTSP address), or an opened :class:`~masklet.video.frames.FrameSource`; None for live input by :meth:`step`.
+        model: A model from :func:`masklet.load`, or a name or path for it; it may serve many sessions.
+        options: Post-processing and memory policy.
+
+    Raises:
+        ValueError: The source cannot be read as video.
+    """
+
+    def __init__(
+        self, source: Any = None, model: Sam2 | str = "nano", *, options: SessionOptions | None = None
+    ) -> None:
+        if isinstance(model, str):
+            from ..checkpoints.load import load
+
+            model = load(model)
+        self.model = model
+        self.options = options or SessionOptions()
+        self.source: FrameSource | LiveFrames
+        if source is None:
+            self.source = LiveFrames()
+        else:
+            self.source = source if isinstance(source, FrameSource) else open_source(source)
+        self._tracks: dict[int, ObjectTrack] = {}
+        self._features: OrderedDict[int, FrameFeatures] = OrderedDict()
+        self._run_start: int | None = None
+        size = model.config.image_size
+        self._hole_area = round(self.options.fill_holes * (size / 1024) ** 2)
+        self._object_batch = self.options.object_batch or (8 if size // 16 <= BATCHED_SIDE else 1)
+
+    # What there is
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the video."""
+        return self.source.size
+
+    @property
+    def objects(self) -> list[int]:
+        """Ids of the objects, in the order in which they were first prompted."""
+        return list(self._tracks)
+
+    @property
+    def tracks(self) -> Mapping[int, ObjectTrack]:
+        """State of each object, to look at; change it through the session."""
+        return MappingProxyType(self._tracks)
+
+    def frame_result(self, frame: int) -> FrameResult:
+        """What is known now of a frame: prompted frames and the last few tracked ones."""
+        frame = self._checked_frame(frame)
+        known = {i: track.known(frame) for i, track in self._tracks.items()}
+        return self._result(frame, {i: answer for i, answer in known.items() if answer is not None})
+
+    def __enter__(self) -> VideoSession:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the source and all memory."""
+        self.reset()
+        self.source.close()
+
+    # What a user does
+
+    @torch.inference_mode()
+    def prompt(
+        self,
+        frame: int,
+        object_id: int = 1,
+        *,
+        points: Any = None,
+        labels: Any = None,
+        box: Any = None,
+        mask: Any = None,
+        clear: bool = False,
+    ) -> ObjectResult:
+        """Prompt an object on a frame, add to what was given there, or correct what tracking made of it.
+
+        On a frame that was tracked the answer is made in the light of memory, elsewhere from the image alone. Nothing
+        is propagated until :meth:`propagate` or :meth:`step`.
+
+        Args:
+            frame: Index of the frame.
+            object_id: Any integer above 0; a new one adds an object, at any time.
+            points: ``(n, 2)`` clicks in pixels of the video.
+            labels: 1 on the object, 0 off it; None: all on it.
+            box: ``(x0, y0, x1, y1)`` in pixels of the video.
+            mask: The object itself, at the video's size.
+            clear: Replace what was given on this frame before, instead of adding to it.
+
+        Returns:
+            The object on this frame.
+
+        Raises:
+            ValueError: A prompt of wrong shape or value.
+            IndexError: No such frame.
+        """
+        object_id, frame = self._checked_id(object_id), self._checked_frame(frame)
+        given = user_prompt(self.size, points=points, labels=labels, box=box, mask=mask)
+        image_features = self._encoded(frame)
+        track = self._tracks.get(object_id) or ObjectTrack(MemoryBank(self._limits()))
+        before = None if clear else track.prompts.get(frame)
+        if before is not None and before.mask is None:
+            given = before.extended(given)
+        note = track.notes.get(frame)
+        reverse = note is not None and note.reverse
+        if note is not None:
+            self._restore_maps(track, frame, reverse=reverse)
+        previous = None if given.mask is not None else track.previous_logits(frame, self.model.device)
+        answer = self.model.predict(
+            image_features,
+            Selection() if note is None else track.bank.read(frame, reverse=reverse),
+            given.to_model(self.size, self.model.config.image_size, self.model.device, previous),
+            stability_fallback=self.options.stability_fallback,
+        )
+        track.prompts[frame] = given
+        track.pending[frame] = self._finished(split_prediction(answer, 0))
+        self._tracks[object_id] = track
+        return self._result(frame, {object_id: track.pending[frame]})[object_id]
+
+    def clear(self, frame: int, object_id: int) -> None:
+        """Take back all prompts of an object on a frame; it stays known, and must be prompted again if none is left.
+
+        Raises:
+            KeyError: Unknown object, or it has no prompt on that frame.
+        """
+        track = self._track(object_id)
+        if frame not in track.prompts:
+            raise KeyError(f"object {object_id} has no prompt on frame {frame}: it has on {sorted(track.prompts)}")
+        track.forget(frame)
+
+    def remove(self, object_id: int) -> None:
+        """Forget an object; the others are not affected.
+
+        Raises:
+            KeyError: Unknown object.
+        """
+        self._track(object_id)
+        del self._tracks[object_id]
+
+    def reset(self) -> None:
+        """Forget all objects and all memory; the source stays open."""
+        self._tracks.clear()
+        self._features.clear()
+        self._run_start = None
+
+    # Tracking
+
+    def propagate(
+        self, *, start: int | None = None, stop: int | None = None, direction: Direction = "forward"
+    ) -> Iterator[FrameResult]:
+        """Follow all objects and yield each frame as it is done; stop iterating to stop.
+
+        Args:
+            start: First frame; None: the earliest prompted one.
+            stop: Last frame, itself included; None: to the end of the video (its beginning, backward). With direction
+                ``both`` it bounds the forward part.
+            direction: ``both`` goes forward, then backward from ``start``.
+
+        Raises:
+            ValueError: No object is prompted, or the range does not fit the direction.
+            IndexError: A frame outside the video.
+        """
+        if direction not in ("forward", "backward", "both"):
+            raise ValueError(f"direction must be 'forward', 'backward' or 'both', got {direction!r}")
+        prompted = [t for track in self._tracks.values() for t in (*track.bank.prompted, *track.pending)]
+        if not prompted:
+            raise ValueError("there is nothing to track: prompt an object on a frame first")
+        first = self._checked_frame(min(prompted) if start is None else start)
+        stop = None if stop is None else self._checked_frame(stop)
+        backward = direction == "backward"
+        if stop is not None and (stop > first if backward else stop < first):
+            raise ValueError(f"stop ({stop}) lies before start ({first}) in the direction {direction!r}")
+        return self._propagate(first, stop, direction)
+
+    def _propagate(self, first: int, stop: int | None, direction: Direction) -> Iterator[FrameResult]:
+        self._run_start = first
+        if direction != "backward":
+            t = first
+            while stop is None or t <= stop:
+                try:
+                    result = self._track_frame(t, reverse=False)
+                except EndOfStream:
+                    return
+                yield result
+                t += 1
+                if self.source.length is not None and t >= self.source.length:
+                    break
+        if direction != "forward":
+            last = 0 if stop is None or direction == "both" else stop
+            for t in range(first if direction == "backward" else first - 1, last - 1, -1):
+                yield self._track_frame(t, reverse=True)
+
+    def step(self, frame: Any) -> FrameResult:
+        """Take the next live frame and follow all objects in it: bit for bit what a file session gives.
+
+        Prompts on the newest frames (by :meth:`prompt`) count from the next step on.
+
+        Raises:
+            ValueError: The session has a source of its own, or the frame is not an image of the first frame's size.
+        """
+        if not isinstance(self.source, LiveFrames):
+            raise ValueError("step() is for live input: open the session without a source, or use propagate()")
+        t = self.source.append(frame)
+        self._run_start = t
+        return self._track_frame(t, reverse=False)
+
+    @torch.inference_mode()
+    def _track_frame(self, t: int, *, reverse: bool) -> FrameResult:
+        """Answers of all started objects on a frame, prompted ones as they were given."""
+        self._commit()
+        answers: dict[int, Prediction] = {}
+        waiting: dict[int, Selection] = {}
+        for i, track in self._tracks.items():
+            fixed = track.fixed(t)
+            if fixed is not None:
+                answers[i] = fixed
+            elif track.started:
+                self._restore_maps(track, t, reverse=reverse)
+                waiting[i] = track.bank.read(t, reverse=reverse)
+        features = self._encoded(t) if waiting else None
+        for ids in self._batches(waiting):
+            assert features is not None
+            selection = stack_selections([waiting[i] for i in ids])
+            together = self.model.predict(features, selection, stability_fallback=self.options.stability_fallback)
+            entry = self.model.encode_memory(features, together)
+            for row, i in enumerate(ids):
+                answers[i] = self._finished(split_prediction(together, row))
+                self._tracks[i].record(t, split_entry(entry, row), answers[i], prompted=False, reverse=reverse)
+        if self.options.prune:
+            anchors = [t] if self._run_start is None else [t, self._run_start]
+            for track in self._tracks.values():
+                track.prune(anchors)
+                if isinstance(self.source, LiveFrames):
+                    track.drop_notes(t - self.source.keep)
+        ordered = {i: answers[i] for i in self._tracks if i in answers}
+        return self._result(t, ordered)
+
+    def _batches(self, waiting: dict[int, Selection]) -> Iterator[list[int]]:
+        """Ids grouped so that each group reads the same slots, in pieces of the allowed size."""
+        groups: dict[object, list[int]] = {}
+        for i, selection in waiting.items():
+            groups.setdefault(selection.signature, []).append(i)
+        for ids in groups.values():
+            for k in range(0, len(ids), self._object_batch):
+                yield ids[k : k + self._object_batch]
+
+    def _commit(self) -> None:
+        """Encode the memory of answers to prompts."""
+        for track in self._tracks.values():
+            for t, answer in list(track.pending.items()):
+                entry = self.model.encode_memory(self._encoded(t), answer, binarize=self.options.binarize_prompted)
+                note = track.notes.get(t)
+                prompted = self.options.keep_corrections or note is None or t in track.bank.prompted
+                reverse = note is not None and note.reverse
+                track.record(t, split_entry(entry, 0), answer, prompted=prompted, reverse=reverse)
+                del track.pending[t]
+
+    def _restore_maps(self, track: ObjectTrack, t: int, *, reverse: bool) -> None:
+        """Encode again, from the noted masks, memories that were dropped and are needed after a jump back."""
+        for f in track.missing_maps(t, reverse=reverse):
+            try:
+                features = self._encoded(f)
+            except (IndexError, ValueError) as error:  # a frame of a camera or stream that is gone
+                log.info("the memory of frame %d cannot be restored: %s", f, error)
+                continue
+            mask = track.notes[f].logits(self.model.device) > 0
+            size = self.model.config.image_size
+            given = torch.nn.functional.interpolate(mask.float(), (size, size), mode="nearest")
+            entry = split_entry(self.model.encode_memory(features, self.model.adopt_mask(features, given)), 0)
+            known = track.bank.recent.get(f)
+            if known is not None:
+                entry = replace(entry, pointer=known.pointer)
+            track.bank.write(f, entry, prompted=False)
+
+    # Small parts
+
+    def _encoded(self, t: int) -> FrameFeatures:
+        """Features of a frame; the last two are kept, and those of frames whose prompts wait for their memory."""
+        if t in self._features:
+            self._features.move_to_end(t)
+            return self._features[t]
+        self._checked_frame(t)
+        image = to_input(self.source.frame(t), self.model.config.image_size, resample=self.options.resample)
+        features = self.model.encode_image(image.to(self.model.device))
+        self._features[t] = features
+        needed = {f for track in self._tracks.values() for f in track.pending}
+        for f in list(self._features)[:-2]:
+            if f not in needed:
+                del self._features[f]
+        return features
+
+    def _finished(self, answer: Prediction) -> Prediction:
+        """An answer as it is shown and refined: small holes closed. Memories of tracked frames are made before."""
+        return replace(answer, logits=fill_small_holes(answer.logits, self._hole_area))
+
+    def _result(self, t: int, answers: dict[int, Prediction]) -> FrameResult:
+        results = {
+            i: ObjectResult(
+                frame=t,
+                object_id=i,
+                low_logits=a.logits[0, 0],
+                iou=float(a.iou[0]),
+                presence=float(a.presence[0]),
+                size=self.size,
+                prompted=a.from_prompt,
+            )
+            for i, a in answers.items()
+        }
+        return FrameResult(t, self.size, without_overlap(results) if self.options.non_overlap else results)
+
+    def _limits(self) -> BankLimits:
+        limits = replace(self.model.limits, prompted=self.options.max_prompted)
+        length = None if isinstance(self.source, LiveFrames) else self.source.length
+        if self.options.clip_length_codes and length is not None:
+            limits = replace(limits, pointer_span=max(1, min(length - 1, limits.pointer_span)))
+        return limits
+
+    def _track(self, object_id: int) -> ObjectTrack:
+        if object_id not in self._tracks:
+            raise KeyError(f"unknown object {object_id!r}: known are {self.objects or 'none'}")
+        return self._tracks[object_id]
+
+    @staticmethod
+    def _checked_id(object_id: Any) -> int:
+        if isinstance(object_id, bool) or not isinstance(object_id, (int, np.integer)) or object_id < 1:
+            raise ValueError(f"object_id must be an integer of at least 1, got {object_id!r}")
+        return int(object_id)
+
+    def _checked_frame(self, t: Any) -> int:
+        if isinstance(t, bool) or not isinstance(t, (int, np.integer)):
+            raise TypeError(f"a frame is an integer index, got {t!r}")
+        length = self.source.length
+        if t < 0 or (length is not None and t >= length):
+            known = f"0..{length - 1}" if length else "0 on" if length is None else "none yet"
+            raise IndexError(f"frame {t} is outside the video {self.source.name!r}: its frames are {known}")
+        return int(t)

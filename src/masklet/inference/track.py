@@ -1,0 +1,159 @@
+"""The state of one object in a session: its prompts, its memory, and short notes of what was said of each frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..interaction.prompts import UserPrompt
+from ..masks.rle import decode, encode
+from ..model.memory_bank import MemoryBank
+from ..structures import MemoryEntry, Prediction, Selection
+
+NOTED_LOGIT = 10.0  # how sure a mask is that is known only from its note
+
+
+@dataclass(frozen=True)
+class Note:
+    """What remains of a tracked frame when its maps are dropped: some hundred bytes."""
+
+    rle: dict
+    reverse: bool
+
+    @staticmethod
+    def of(prediction: Prediction, reverse: bool) -> Note:
+        """Note the mask at the resolution of the logits."""
+        return Note(dict(encode((prediction.logits[0, 0] > 0).cpu().numpy())), reverse)
+
+    def logits(self, device: torch.device) -> Tensor:
+        """The mask as sure logits, ``1 1 h4 w4``."""
+        mask = torch.from_numpy(np.asarray(decode(self.rle), np.float32)).to(device)
+        return (mask * 2 - 1)[None, None] * NOTED_LOGIT
+
+
+@dataclass
+class ObjectTrack:
+    """State of one object. Frames are keys throughout.
+
+    Attributes:
+        bank: What later frames may read.
+        prompts: What the user gave.
+        pending: Answers to prompts whose memory is not encoded yet, so that many clicks cost one encoding.
+        answers: Answers that can be shown or refined again: prompted frames and the last few.
+        notes: Every tracked frame.
+    """
+
+    bank: MemoryBank
+    prompts: dict[int, UserPrompt] = field(default_factory=dict)
+    pending: dict[int, Prediction] = field(default_factory=dict)
+    answers: dict[int, Prediction] = field(default_factory=dict)
+    notes: dict[int, Note] = field(default_factory=dict)
+
+    @property
+    def started(self) -> bool:
+        """Whether there is anything to track from."""
+        return bool(self.bank.prompted or self.pending)
+
+    def fixed(self, t: int) -> Prediction | None:
+        """The answer of a frame that tracking must not change."""
+        return self.answers.get(t) if t in self.bank.prompted else None
+
+    def known(self, t: int) -> Prediction | None:
+        """The newest answer of a frame, if it is still kept."""
+        return self.pending.get(t) or self.answers.get(t)
+
+    def previous_logits(self, t: int, device: torch.device) -> Tensor | None:
+        """Logits of the newest answer of a frame, from its note if need be: ``1 1 h4 w4``."""
+        answer = self.known(t)
+        if answer is not None:
+            return answer.logits
+        return self.notes[t].logits(device) if t in self.notes else None
+
+    def record(self, t: int, entry: MemoryEntry, answer: Prediction, *, prompted: bool, reverse: bool) -> None:
+        """Remember a frame."""
+        self.bank.write(t, entry, prompted=prompted)
+        self.answers[t] = answer
+        self.notes[t] = Note.of(answer, reverse)
+
+    def forget(self, t: int) -> None:
+        """Remove prompts, answers and memory of a frame; with its last prompt the object's whole track goes."""
+        for state in (self.prompts, self.pending, self.answers, self.notes):
+            state.pop(t, None)
+        self.bank.forget(t)
+        if not self.prompts:
+            self.pending.clear()
+            self.answers.clear()
+            self.notes.clear()
+            self.bank = MemoryBank(self.bank.limits)
+
+    def prune(self, anchors: list[int]) -> None:
+        """Drop maps and answers that no frame near an anchor needs."""
+        self.bank.prune(anchors)
+        reach = self.bank.limits.recent_maps
+        for t in [t for t in self.answers if t not in self.bank.prompted]:
+            if min(abs(t - a) for a in anchors) > reach:
+                del self.answers[t]
+
+    def drop_notes(self, before: int) -> None:
+        """Drop notes of frames that cannot be looked at again."""
+        for t in [t for t in self.notes if t < before]:
+            del self.notes[t]
+
+    def missing_maps(self, t: int, *, reverse: bool) -> list[int]:
+        """Tracked frames that frame ``t`` would read, had their maps not been dropped."""
+        step = -1 if reverse else 1
+        near = (t - step * back for back in range(self.bank.limits.recent_maps, 0, -1))
+        return [f for f in near if f in self.notes and f not in self.bank.prompted and not self._has_map(f)]
+
+    def _has_map(self, t: int) -> bool:
+        entry = self.bank.recent.get(t)
+        return entry is not None and entry.features is not None
+
+
+def stack_selections(selections: list[Selection]) -> Selection:
+    """One selection for a batch of objects with equal signatures."""
+    if len(selections) == 1:
+        return selections[0]
+    maps = tuple(
+        (parts[0][0], _stack_entries([entry for _, entry in parts]))
+        for parts in zip(*(s.maps for s in selections), strict=True)
+    )
+    pointers = tuple(
+        (parts[0][0], MemoryEntry(None, torch.cat([entry.pointer for _, entry in parts])))
+        for parts in zip(*(s.pointers for s in selections), strict=True)
+    )
+    return Selection(maps, pointers, selections[0].pointer_span)
+
+
+def _stack_entries(entries: list[MemoryEntry]) -> MemoryEntry:
+    features = torch.cat([e.features for e in entries if e.features is not None])
+    return MemoryEntry(features, torch.cat([e.pointer for e in entries]))
+
+
+def split_entry(entry: MemoryEntry, row: int) -> MemoryEntry:
+    """One object's share of a batched entry; maps are stored in bfloat16.
+
+    Parity: sam2/sam2_video_predictor.py:781.
+    """
+    features = entry.features
+    kept = None if features is None else features[row : row + 1].to(torch.bfloat16, copy=True)
+    return MemoryEntry(kept, entry.pointer[row : row + 1].clone())
+
+
+def split_prediction(prediction: Prediction, row: int) -> Prediction:
+    """One object's share of a batched prediction, without what is only needed once."""
+    take = slice(row, row + 1)
+    return replace(
+        prediction,
+        logits=prediction.logits[take].clone(),
+        iou=prediction.iou[take].clone(),
+        presence=prediction.presence[take].clone(),
+        pointer=prediction.pointer[take].clone(),
+        candidates=prediction.candidates[take].clone(),
+        candidate_iou=prediction.candidate_iou[take].clone(),
+        masks=None,
+        masks_iou=None,
+    )

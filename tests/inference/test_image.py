@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from masklet.inference.image import ImagePredictor
+from masklet.masks.rle import decode
+from masklet.model.sam2 import Sam2
+from tiny_model import DISC, SQUARE, clip, disc
+
+BOX = (46, 24, 62, 40)
+SIZE = (48, 72)
+
+
+@pytest.fixture
+def predictor(tiny: Sam2, frames: list[np.ndarray]) -> ImagePredictor:
+    predictor = ImagePredictor(tiny)
+    predictor.set_image(frames[0])
+    return predictor
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        {"points": [DISC]},
+        {"points": [DISC, (5, 5)], "labels": [1, 0]},
+        {"box": BOX},
+        {"box": BOX, "points": [SQUARE]},
+        {"mask": disc(0)},
+        {"mask": disc(0), "points": [DISC]},
+        {"logits": np.zeros((16, 16))},
+        {"logits": np.zeros((1, 16, 16)), "box": BOX},
+    ],
+)
+@pytest.mark.parametrize("multimask", [True, False])
+def test_candidates_of_any_prompt(predictor: ImagePredictor, prompt: dict[str, Any], multimask: bool):
+    result = predictor.predict(**prompt, multimask=multimask)
+    count = 3 if multimask else 1
+    assert result.masks.shape == result.logits.shape == (count, *SIZE)
+    assert result.low_logits.shape == (count, 16, 16)
+    assert result.iou.shape == (count,)
+    assert np.abs(result.low_logits).max() <= 32
+    assert result.iou[result.best] == result.iou.max()
+    assert np.array_equal(result.mask, result.masks[result.best])
+    assert np.array_equal(decode(result.rle()), result.mask)  # pyright: ignore[reportArgumentType]
+
+
+def test_every_part_of_a_prompt_counts(predictor: ImagePredictor):
+    base = predictor.predict(points=[DISC])
+    others = [
+        predictor.predict(points=[SQUARE]),
+        predictor.predict(points=[DISC], labels=[0]),
+        predictor.predict(points=[DISC], mask=disc(0)),
+        predictor.predict(points=[DISC], logits=base.low_logits[base.best]),
+        predictor.predict(points=[DISC], box=BOX),
+    ]
+    for other in others:
+        assert np.abs(other.low_logits - base.low_logits).max() > 1e-2
+
+
+def test_a_batch_is_as_one_by_one(predictor: ImagePredictor):
+    requests: list[dict[str, Any]] = [
+        {"points": [DISC]},
+        {"box": BOX},
+        {"points": [SQUARE], "labels": [0]},
+        {"points": [DISC, SQUARE], "labels": [1, 0]},
+        {"mask": disc(0)},
+        {"box": (0, 0, 20, 20)},
+    ]
+    together = predictor.predict_batch(requests)
+    assert len(together) == len(requests)
+    for request, result in zip(requests, together, strict=True):
+        alone = predictor.predict(**request)
+        assert np.abs(alone.low_logits - result.low_logits).max() < 1e-4
+        assert np.abs(alone.iou - result.iou).max() < 1e-5
+    assert predictor.predict_batch([]) == []
+
+
+def test_images_of_many_sizes_at_once(tiny: Sam2):
+    predictor = ImagePredictor(tiny)
+    images = [clip(1)[0], clip(1, 64, 64)[0], clip(1, 200, 30)[0]]
+    embeddings = predictor.encode(images)
+    assert [e.size for e in embeddings] == [(48, 72), (64, 64), (200, 30)]
+    for image, embedding in zip(images, embeddings, strict=True):
+        together = predictor.predict(points=[(5, 5)], embedding=embedding)
+        predictor.set_image(image)
+        assert together.mask.shape == image.shape[:2]
+        assert np.abs(together.low_logits - predictor.predict(points=[(5, 5)]).low_logits).max() < 1e-4
+    assert predictor.encode([]) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (300, 7)])
+def test_images_of_odd_sizes(tiny: Sam2, size: tuple[int, int]):
+    predictor = ImagePredictor(tiny)
+    predictor.set_image(np.full((*size, 3), 90, np.uint8))
+    assert predictor.predict(points=[(0, 0)]).masks.shape == (3, *size)
+
+
+def test_kinds_of_images(tiny: Sam2, frames: list[np.ndarray]):
+    predictor = ImagePredictor(tiny)
+    grey = frames[0][..., 0]
+    answers = []
+    for image in (grey, np.stack([grey] * 3, -1), grey.astype(np.uint16) << 8, np.dstack([grey] * 4), grey / 255.0):
+        predictor.set_image(image)
+        answers.append(predictor.predict(points=[DISC]).low_logits)
+    assert all(np.abs(a - answers[0]).max() < 1e-4 for a in answers)
+
+
+def test_clean_up_fills_holes_and_removes_specks(tiny: Sam2, frames: list[np.ndarray]):
+    def shown(**options: int) -> torch.Tensor:
+        predictor = ImagePredictor(tiny, **options)
+        predictor.set_image(frames[0])
+        result = predictor.predict(points=[DISC, SQUARE], labels=[1, 0])
+        return result.shown
+
+    plain = shown() > 0
+    assert torch.equal(shown(max_hole_area=256) > 0, torch.ones_like(plain))
+    assert torch.equal(shown(max_speck_area=256) > 0, torch.zeros_like(plain))
+    assert plain.any()
+    assert not plain.all()
+    assert torch.equal(shown(max_hole_area=1) > 0, plain | (shown(max_hole_area=1) > 0))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ({}, "nothing to prompt with"),
+        ({"points": [(72, 0)]}, r"point \(72, 0\) is outside the frame of 72 x 48 pixels"),
+        ({"points": [DISC], "labels": [3]}, r"labels must be .* got \[3.0\]"),
+        ({"box": (5, 5, 1, 1)}, "corners swapped"),
+        ({"mask": np.ones((3, 3))}, r"\(48, 72\), got shape \(3, 3\)"),
+        ({"mask": np.zeros(SIZE)}, "mask is empty"),
+        ({"mask": disc(0), "logits": np.zeros((16, 16))}, "either a mask or logits to refine, not both"),
+        ({"mask": disc(0), "labels": [1]}, "labels were given without points"),
+        ({"logits": np.zeros((3, 16, 16))}, r"one map of 16 x 16 \(low_logits .*got shape \(3, 16, 16\)"),
+        ({"logits": np.zeros(256)}, r"one map of 16 x 16 .*got shape \(256,\)"),
+        ({"logits": np.full((16, 16), np.nan)}, "logits must be finite numbers, got"),
+        ({"logits": "earlier"}, "logits must be one map of 16 x 16, got 'earlier'"),
+    ],
+)
+def test_a_mistake_is_explained_and_the_image_stays(
+    predictor: ImagePredictor, as_user: None, prompt: dict[str, Any], message: str
+):
+    before = predictor.predict(points=[DISC]).low_logits
+    with pytest.raises(ValueError, match=message):
+        predictor.predict(**prompt)
+    assert np.array_equal(predictor.predict(points=[DISC]).low_logits, before)
+
+
+def test_an_unknown_part_of_a_request(predictor: ImagePredictor):
+    with pytest.raises(ValueError, match=r"unknown prompt \['point'\]: use points, labels, box, mask and logits"):
+        predictor.predict_batch([{"point": DISC}])
+
+
+@pytest.mark.parametrize(
+    "bad", [np.zeros((4, 4, 2)), np.zeros((0, 4, 3)), np.full((4, 4, 3), np.nan), "photo.jpg", None]
+)
+def test_what_is_no_image_is_refused_and_the_last_one_stays(predictor: ImagePredictor, as_user: None, bad: Any):
+    before = predictor.predict(points=[DISC]).low_logits
+    with pytest.raises(ValueError, match="image"):
+        predictor.set_image(bad)
+    assert np.array_equal(predictor.predict(points=[DISC]).low_logits, before)
+
+
+def test_an_image_must_be_set_first(tiny: Sam2):
+    with pytest.raises(RuntimeError, match=r"no image is set: call set_image\(image\) before predict\(\)"):
+        ImagePredictor(tiny).predict(points=[DISC])
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    points=st.lists(st.tuples(st.floats(-9, 80), st.floats(-9, 60)), min_size=1, max_size=4),
+    labels=st.lists(st.integers(-1, 2), min_size=1, max_size=4),
+)
+def test_any_clicks_are_answered_or_explained(predictor: ImagePredictor, points: Any, labels: Any):
+    try:
+        result = predictor.predict(points=points, labels=labels)
+    except ValueError as error:
+        sensible = str(error).startswith(("point (", "labels must be"))
+    else:
+        sensible = np.isfinite(result.logits).all() and (result.iou > 0).all() and (result.iou < 1).all()
+    assert sensible

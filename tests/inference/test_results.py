@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from masklet.inference.results import FrameResult, ObjectResult, without_overlap
+from masklet.masks.rle import decode
+
+SIZE = (8, 12)
+
+
+def result(object_id: int, rows: slice, value: float, *, presence: float = 5.0) -> ObjectResult:
+    logits = torch.full(SIZE, -3.0)
+    logits[rows] = value
+    return ObjectResult(4, object_id, logits, iou=0.8, presence=presence, size=SIZE)
+
+
+def frame(*results: ObjectResult) -> FrameResult:
+    return FrameResult(4, SIZE, {r.object_id: r for r in results})
+
+
+def test_a_mask_is_where_logits_are_above_0():
+    one = result(1, slice(2, 5), 2.0)
+    assert one.mask.sum() == one.area == 36
+    assert one.box == (0, 2, 12, 5)
+    assert one.present
+    assert np.array_equal(decode(one.rle()), one.mask)  # pyright: ignore[reportArgumentType]
+    assert one.logits.dtype == np.float32
+
+
+def test_logits_are_brought_to_the_video():
+    small = ObjectResult(0, 1, torch.tensor([[4.0, -4.0]]), 0.5, 1.0, size=(2, 8))
+    assert small.logits.shape == (2, 8)
+    assert small.mask[0].tolist() == [True] * 4 + [False] * 4
+
+
+def test_an_absent_object_has_no_mask():
+    gone = result(1, slice(2, 5), 2.0, presence=0.0)
+    assert not gone.present
+    assert gone.area == 0
+    assert gone.box is None
+
+
+@pytest.mark.parametrize(("presence", "factor"), [(0.0, 0.5), (2.0, 0.880797), (-1e9, 0.0), (1e9, 1.0)])
+def test_confidence_is_iou_times_probability(presence: float, factor: float):
+    assert result(1, slice(1), 1.0, presence=presence).confidence == pytest.approx(0.8 * factor, abs=1e-6)
+
+
+def test_a_frame_is_a_mapping_by_id():
+    both = frame(result(7, slice(0, 4), 2.0), result(3, slice(2, 6), 1.0))
+    assert list(both) == [7, 3]
+    assert len(both) == 2
+    assert both[3].object_id == 3
+    assert 5 not in both
+    assert {i: m.sum() for i, m in both.masks.items()} == {7: 48, 3: 48}
+
+
+def test_a_label_map_gives_a_pixel_to_the_surer_object():
+    labels = frame(result(7, slice(0, 4), 2.0), result(3, slice(2, 6), 1.0)).label_map()
+    assert labels[:, 0].tolist() == [7, 7, 7, 7, 3, 3, 0, 0]
+    labels = frame(result(7, slice(0, 4), 1.0), result(3, slice(2, 6), 2.0)).label_map()
+    assert labels[:, 0].tolist() == [7, 7, 3, 3, 3, 3, 0, 0]
+    absent = frame(result(7, slice(0, 4), 1.0), result(300, slice(2, 6), 2.0, presence=-1.0)).label_map()
+    assert absent[:, 0].tolist() == [7, 7, 7, 7, 0, 0, 0, 0]
+    assert not frame().label_map().any()
+
+
+def test_without_overlap():
+    apart = without_overlap({7: result(7, slice(0, 4), 2.0), 3: result(3, slice(2, 6), 1.0)})
+    assert list(apart) == [7, 3]
+    assert np.flatnonzero(apart[7].mask[:, 0]).tolist() == [0, 1, 2, 3]
+    assert np.flatnonzero(apart[3].mask[:, 0]).tolist() == [4, 5]
+    alone = {7: result(7, slice(0, 4), 2.0)}
+    assert without_overlap(alone) is alone
