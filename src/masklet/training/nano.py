@@ -1,0 +1,313 @@
+"""Trains ``nano``, the small default model, on CPU processes that average their gradients.
+
+    python -m masklet.training.nano --data DIR --out runs/nano --minutes 240
+
+Run it again with the same ``--out`` to go on where it stopped. ``weights.safetensors`` in that folder is the running
+average that ships. The recipe and what it reached are in docs/nano.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import os
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
+
+from ..checkpoints.load import load, save
+from ..data.sampling import TrainingData, batches
+from ..model.config import NANO, ModelConfig
+from ..model.efficientnet import EfficientNetLite
+from ..model.memory_attention import MemoryAttentionLayer
+from ..model.sam2 import Sam2, build
+from .losses import LossWeights
+from .pretrained_trunk import load_pretrained
+from .rollout import Interaction, Tally, clip_rollout, image_rollout
+
+log = logging.getLogger("masklet.training")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of the run, in shares of its length.
+
+    Attributes:
+        until: Where the stretch ends, 0..1 (of processor time).
+        clips: Share of steps on clips, the others on images.
+        size: Side of the input.
+        images: Images of a step and process, ``masks`` objects each.
+        videos: Clips of a step and process.
+        frames: Frames of a clip.
+    """
+
+    until: float
+    clips: float
+    size: int = 256
+    images: int = 4
+    masks: int = 8
+    videos: int = 2
+    frames: int = 4
+    objects: int = 2
+
+
+STAGES = (
+    Stage(0.3, clips=0.0),
+    Stage(0.7, clips=0.6),
+    Stage(1.0, clips=0.6, size=384, images=2, videos=1, frames=6),
+)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Optimisation: AdamW, a warm-up, one cosine over the run, averaged weights."""
+
+    rate: float = 7e-4
+    trunk_rate: float = 1.5e-4
+    weight_decay: float = 0.02
+    warmup: int = 300
+    floor: float = 0.02
+    clip: float = 1.0
+    average: float = 0.999
+
+    def factor(self, step: int, progress: float) -> float:
+        """Multiplier of the rates at a step, given the share of the run that is over."""
+        cosine = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        return min(1.0, (step + 1) / self.warmup) * (self.floor + (1 - self.floor) * cosine)
+
+
+def initial_model(config: ModelConfig = NANO) -> Sam2:
+    """Random weights, the pretrained trunk, and memory attention that starts as appearance matching."""
+    model = Sam2(config)
+    if isinstance(model.image_encoder.trunk, EfficientNetLite):
+        load_pretrained(model.image_encoder.trunk)
+    start_as_matching(model)
+    return model
+
+
+@torch.no_grad()
+def start_as_matching(model: Sam2) -> None:
+    """Make memory maps an orthonormal view of the embedding, and queries and keys compare in that view."""
+    width, narrow = model.config.width, model.config.memory_width
+    encoder = model.memory_encoder
+    view = torch.linalg.qr(torch.randn(width, narrow)).Q.T  # [narrow width]
+    encoder.image.weight.copy_(torch.eye(width)[:, :, None, None])
+    encoder.out.weight.copy_(view[:, :, None, None])
+    for conv in (encoder.image, encoder.out):
+        assert conv.bias is not None
+        conv.bias.zero_()
+    for layer in model.memory_attention.layers:
+        assert isinstance(layer, MemoryAttentionLayer)
+        attention = layer.cross_attention
+        for head in range(attention.heads):
+            rows = slice(head * width // attention.heads, (head + 1) * width // attention.heads)
+            size = min(rows.stop - rows.start, narrow)
+            attention.query.weight[rows][:size].copy_(view[:size])
+            attention.key.weight[rows][:size].copy_(torch.eye(narrow)[:size])
+
+
+class Average:
+    """Exponential moving average of the weights; younger at the start of a run."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.state = {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Move towards the model."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for k, v in model.state_dict().items():
+            self.state[k].lerp_(v, 1 - decay)
+
+
+def parameter_groups(model: Sam2, schedule: Schedule) -> list[dict]:
+    """The trunk at its own rate; biases, norms and codes without decay."""
+    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    for name, p in model.named_parameters():
+        groups.setdefault((name.startswith("image_encoder.trunk"), p.ndim > 1), []).append(p)
+    return [
+        {
+            "params": params,
+            "base": schedule.trunk_rate if trunk else schedule.rate,
+            "weight_decay": schedule.weight_decay if decay else 0.0,
+        }
+        for (trunk, decay), params in groups.items()
+    ]
+
+
+def average_gradients(model: nn.Module, extra: Tensor) -> Tensor:
+    """Average gradients over the processes, in one message; ``extra`` numbers travel along."""
+    params = list(model.parameters())
+    grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in params]
+    flat = torch.cat([g.reshape(-1) for g in grads] + [extra])
+    if dist.is_initialized():
+        dist.all_reduce(flat)
+        flat /= dist.get_world_size()
+    offset = 0
+    for p in params:
+        p.grad = flat[offset : offset + p.numel()].view_as(p)
+        offset += p.numel()
+    return flat[offset:]
+
+
+def save_atomic(obj: object, path: Path) -> None:
+    """``torch.save`` to a temporary file, then rename."""
+    part = path.with_suffix(".part")
+    torch.save(obj, part)
+    os.replace(part, path)
+
+
+class Run:
+    """Everything of a run that a checkpoint holds: weights, their average, the optimiser, and how far it is."""
+
+    def __init__(self, model: Sam2, schedule: Schedule) -> None:
+        self.model, self.schedule = model, schedule
+        self.optimizer = torch.optim.AdamW(parameter_groups(model, schedule), lr=schedule.rate, betas=(0.9, 0.98))
+        self.average = Average(model, schedule.average)
+        self.step, self.spent = 0, 0.0
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        saved = torch.load(path, weights_only=True)
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.average.state, self.step, self.spent = saved["average"], saved["step"], saved["spent"]
+        log.info("resumed at step %d after %.1f minutes", self.step, self.spent / 60)
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint, and the averaged weights by themselves."""
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        save_atomic(
+            {**state, "average": self.average.state, "step": self.step, "spent": self.spent}, folder / "checkpoint.pt"
+        )
+        averaged = build(self.model.config)
+        averaged.load_state_dict(self.average.state)
+        save(averaged, folder / "weights.safetensors", dtype=torch.float16)
+
+    def update(self, tally: Tally, progress: float, seconds: float) -> list[float]:
+        """One step of the optimiser; returns loss, IoUs, gradient norm and seconds, averaged over the processes."""
+        loss = torch.as_tensor(tally.loss) / max(tally.count, 1)
+        factor = self.schedule.factor(self.step, progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base"] * factor
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        facts = torch.tensor([float(loss.detach()), tally.iou_first, tally.iou_last, seconds])
+        facts = average_gradients(self.model, facts).tolist()
+        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip))
+        if math.isfinite(norm):
+            self.optimizer.step()
+            self.average.update(self.model, self.step)
+        else:
+            log.warning("step %d: gradient norm %s, step skipped", self.step, norm)
+        self.step += 1
+        self.spent += facts[3]
+        return [*facts[:3], norm, facts[3]]
+
+
+def run(
+    rank: int,
+    world: int,
+    data: Path,
+    out: Path,
+    minutes: float,
+    seed: int,
+    config: ModelConfig = NANO,
+    start: str | None = None,
+) -> None:
+    """One process of a run."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", filename=out / f"log{rank}.txt")
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
+    cv2.setNumThreads(0)
+    if world > 1:
+        dist.init_process_group("gloo", init_method=f"file://{out / 'rendezvous'}", rank=rank, world_size=world)
+    torch.manual_seed(seed)
+    state = Run(initial_model(config) if start is None else load(start), Schedule())
+    if (out / "checkpoint.pt").exists():
+        state.load(out / "checkpoint.pt")
+    training = TrainingData.open(data)
+    state.model.train()
+    last, saved_at = time.process_time(), state.spent
+    streams: Streams | None = None
+    while state.spent < minutes * 60:
+        progress = state.spent / (minutes * 60)
+        stage = next(s for s in STAGES if progress < s.until)
+        if streams is None or streams.stage is not stage:
+            if streams is not None:
+                streams.close()
+            streams = Streams(training, stage, seed, rank, world, state.step)
+        shared = np.random.default_rng([seed, state.step])  # the same on every process: kind of step, rounds of clicks
+        kind = "clip" if shared.random() < stage.clips else "image"
+        rollout = clip_rollout if kind == "clip" else image_rollout
+        tally = rollout(state.model, streams.next(kind), shared, Interaction(), LossWeights())
+        clock = time.process_time()  # not the wall clock: a busy machine does not shorten the run
+        facts = state.update(tally, progress, clock - last)
+        last = clock
+        if rank == 0 and state.step % 20 == 0:
+            text = "step %d %s %d px  loss %.3f  iou %.3f %.3f  norm %.2f  %.2f s  %.1f min"
+            log.info(text, state.step, kind, stage.size, *facts, state.spent / 60)
+        if state.spent - saved_at > 120 or state.spent >= minutes * 60:
+            saved_at = state.spent
+            if rank == 0:
+                state.save(out)
+    if streams is not None:
+        streams.close()
+
+
+class Streams:
+    """Batches of both kinds for a stage; numbered from the step on, so that a resumed run sees new ones."""
+
+    def __init__(self, training: TrainingData, stage: Stage, seed: int, rank: int, world: int, step: int) -> None:
+        self.stage = stage
+        place = (seed, rank, world)
+        images = partial(batches, training, "image", *place, batch=stage.images, masks=stage.masks)
+        clips = partial(batches, training, "clip", *place, batch=stage.videos, frames=stage.frames)
+        self._open: dict[str, Generator[dict[str, np.ndarray], None, None]] = {}
+        self._make = {
+            "image": lambda: images(size=stage.size, start=step, prefetch=2),
+            "clip": lambda: clips(size=stage.size, objects=stage.objects, start=step, prefetch=2),
+        }
+
+    def next(self, kind: str) -> dict[str, np.ndarray]:
+        """The next batch of a kind."""
+        if kind not in self._open:
+            self._open[kind] = self._make[kind]()
+        return next(self._open[kind])
+
+    def close(self) -> None:
+        """Stop making batches."""
+        for stream in self._open.values():
+            stream.close()
+
+
+def main() -> None:
+    """Parse the command line and start the processes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with images/, videos/ and splits.json")
+    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints and logs")
+    parser.add_argument(
+        "--minutes", type=float, default=240, help="processor time of the whole run, resumed parts included"
+    )
+    parser.add_argument("--start", help="weights to start from, such as nano; by default ImageNet's trunk")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "rendezvous").unlink(missing_ok=True)
+    rest = (args.processes, args.data, args.out, args.minutes, args.seed, NANO, args.start)
+    spawn(run, rest, nprocs=args.processes)
+
+
+if __name__ == "__main__":
+    main()
