@@ -1,0 +1,237 @@
+"""Video object segmentation: prompt each object on the first frame that shows it, track, score J and F."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from masklet.data.sequences import VideoSequence
+from masklet.evaluation.metrics import boundary_f, jaccard
+from masklet.interaction.clicks import box_of, center_click
+
+if TYPE_CHECKING:
+    from masklet.tracker import Tracker
+
+Prompt = Literal["mask", "box", "click"]
+OnFrame = Callable[[VideoSequence, int, Mapping[int, np.ndarray]], None]
+
+
+@dataclass(frozen=True)
+class ObjectScore:
+    """J and F of one object: means over its scored frames, and the value of each of them.
+
+    Attributes:
+        object_id: Label of the object in the sequence's masks.
+        frames: Scored frames.
+        j_frames: J in each of them.
+        f_frames: F in each of them.
+    """
+
+    object_id: int
+    frames: tuple[int, ...]
+    j_frames: tuple[float, ...]
+    f_frames: tuple[float, ...]
+
+    @property
+    def j(self) -> float:
+        """Mean J over the scored frames."""
+        return float(np.mean(self.j_frames))
+
+    @property
+    def f(self) -> float:
+        """Mean F over the scored frames."""
+        return float(np.mean(self.f_frames))
+
+
+@dataclass(frozen=True)
+class SequenceScore:
+    """Scores of the objects of one sequence; its J and F are means over them."""
+
+    name: str
+    objects: tuple[ObjectScore, ...]
+
+    @property
+    def j(self) -> float:
+        """Mean J over the objects."""
+        return float(np.mean([o.j for o in self.objects]))
+
+    @property
+    def f(self) -> float:
+        """Mean F over the objects."""
+        return float(np.mean([o.f for o in self.objects]))
+
+
+@dataclass(frozen=True)
+class VosScore:
+    """Scores of a set of sequences: as means over sequences, and over all objects as DAVIS 2017 reports them."""
+
+    sequences: tuple[SequenceScore, ...]
+
+    @cached_property
+    def _objects(self) -> list[ObjectScore]:
+        return [o for s in self.sequences for o in s.objects]
+
+    @property
+    def j(self) -> float:
+        """Mean J over sequences."""
+        return float(np.mean([s.j for s in self.sequences]))
+
+    @property
+    def f(self) -> float:
+        """Mean F over sequences."""
+        return float(np.mean([s.f for s in self.sequences]))
+
+    @property
+    def object_j(self) -> float:
+        """Mean J over objects."""
+        return float(np.mean([o.j for o in self._objects]))
+
+    @property
+    def object_f(self) -> float:
+        """Mean F over objects."""
+        return float(np.mean([o.f for o in self._objects]))
+
+
+def evaluate_vos(
+    tracker: Tracker,
+    sequences: Iterable[VideoSequence],
+    prompt: Prompt = "mask",
+    *,
+    clicks: int = 1,
+    on_frame: OnFrame | None = None,
+    on_sequence: Callable[[SequenceScore], None] | None = None,
+) -> VosScore:
+    """Score a tracker on sequences; :func:`iter_vos` with the results gathered.
+
+    Args:
+        tracker: What is scored.
+        sequences: Annotated sequences.
+        prompt: The first frame's prompt: its true mask, its exact box, or clicks.
+        clicks: Number of clicks: the first in the middle of the object, each next one in the middle of the error.
+        on_frame: Called with the sequence, the frame and the tracker's masks of each propagated frame.
+        on_sequence: Called with the score of each finished sequence.
+
+    Raises:
+        ValueError: As :func:`score_sequence`, or there is no sequence.
+    """
+    scores = []
+    for score in iter_vos(tracker, sequences, prompt, clicks=clicks, on_frame=on_frame):
+        scores.append(score)
+        if on_sequence is not None:
+            on_sequence(score)
+    if not scores:
+        raise ValueError("there is no sequence to evaluate: pass at least one")
+    return VosScore(tuple(scores))
+
+
+def iter_vos(
+    tracker: Tracker,
+    sequences: Iterable[VideoSequence],
+    prompt: Prompt = "mask",
+    *,
+    clicks: int = 1,
+    on_frame: OnFrame | None = None,
+) -> Iterator[SequenceScore]:
+    """Yield the score of one sequence after the other."""
+    for sequence in sequences:
+        yield score_sequence(tracker, sequence, prompt, clicks=clicks, on_frame=on_frame)
+
+
+def score_sequence(
+    tracker: Tracker,
+    sequence: VideoSequence,
+    prompt: Prompt = "mask",
+    *,
+    clicks: int = 1,
+    on_frame: OnFrame | None = None,
+) -> SequenceScore:
+    """Prompt every object of a sequence on its first annotated frame, propagate once, score the annotated frames.
+
+    An object's scored frames are the annotated ones after its prompt except the sequence's last one: for objects of
+    the first frame this is the rule of DAVIS (first and last frame skipped). An object that the tracker leaves out of
+    a frame's masks counts as empty there.
+
+    Raises:
+        ValueError: The sequence has no object or an object has no frame to be scored; the tracker leaves out a
+            frame, or gives a mask of another size.
+    """
+    if not sequence.objects:
+        raise ValueError(f"sequence {sequence.name} has no object: its masks are all 0; leave it out")
+    tracker.open(sequence.folder)
+    for object_id, frame in sequence.objects.items():
+        prompt_object(tracker, frame, object_id, sequence.mask(frame, object_id), prompt, clicks)
+    last = sequence.annotated[-1]
+    scored = {o: [t for t in sequence.annotated if first < t < last] for o, first in sequence.objects.items()}
+    short = [o for o, frames in scored.items() if not frames]
+    if short:
+        raise ValueError(
+            f"object {short[0]} of {sequence.name} is first seen in frame {sequence.objects[short[0]]}: no annotated "
+            f"frame lies between it and the last one ({last}), so it cannot be scored; leave it out"
+        )
+    values: dict[int, dict[int, tuple[float, float]]] = {o: {} for o in scored}
+    for frame, masks in tracker.propagate(start=min(sequence.objects.values())):
+        if on_frame is not None:
+            on_frame(sequence, frame, masks)
+        wanted = [o for o, frames in scored.items() if frame in frames]
+        if not wanted:
+            continue
+        labels = sequence.labels(frame)
+        for object_id in wanted:
+            gt = labels == object_id
+            mask = np.asarray(masks[object_id]) if object_id in masks else np.zeros_like(gt)
+            values[object_id][frame] = float(jaccard(mask, gt)), boundary_f(mask, gt)
+    return SequenceScore(sequence.name, tuple(_object_score(sequence, o, scored[o], values[o]) for o in scored))
+
+
+def prompt_object(
+    tracker: Tracker, frame: int, object_id: int, gt: np.ndarray, prompt: Prompt, clicks: int = 1
+) -> np.ndarray:
+    """Prompt one object with what a user who sees its true mask would give.
+
+    Every click after the first is placed on the answer so far, and the call passes all clicks of the object on this
+    frame: the tracker lets them replace the earlier ones.
+
+    Returns:
+        The tracker's mask after the last prompt.
+
+    Raises:
+        ValueError: The prompt has an unknown name, or clicks is below 1.
+    """
+    if prompt == "mask":
+        return tracker.prompt(frame, object_id, mask=gt)
+    if prompt == "box":
+        return tracker.prompt(frame, object_id, box=box_of(gt))
+    if prompt != "click" or clicks < 1:
+        raise ValueError(f"got prompt {prompt!r} with {clicks} clicks, expected mask, box, or click with at least 1")
+    xy, label = center_click(gt)
+    points, labels = [xy], [label]
+    answer = _click(tracker, frame, object_id, points, labels)
+    for _ in range(clicks - 1):
+        xy, label = center_click(gt, np.asarray(answer))
+        points.append(xy)
+        labels.append(label)
+        answer = _click(tracker, frame, object_id, points, labels)
+    return answer
+
+
+def _click(
+    tracker: Tracker, frame: int, object_id: int, points: list[tuple[float, float]], labels: list[int]
+) -> np.ndarray:
+    return tracker.prompt(frame, object_id, points=np.array(points, np.float32), labels=np.array(labels, np.int64))
+
+
+def _object_score(
+    sequence: VideoSequence, object_id: int, frames: list[int], values: Mapping[int, tuple[float, float]]
+) -> ObjectScore:
+    missing = [t for t in frames if t not in values]
+    if missing:
+        raise ValueError(
+            f"the tracker gave no result for frame {missing[0]} of {sequence.name} ({len(missing)} are missing): "
+            "propagate must yield every frame up to the last one"
+        )
+    j, f = zip(*(values[t] for t in frames), strict=True)
+    return ObjectScore(object_id, tuple(frames), j, f)

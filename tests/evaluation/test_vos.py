@@ -1,0 +1,143 @@
+"""Which frames are scored, how means are taken, and what a tracker is asked."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from masklet.data.sequences import read_sequence
+from masklet.evaluation.copy_first import CopyFirst
+from masklet.evaluation.metrics import boundary_f
+from masklet.evaluation.vos import evaluate_vos, prompt_object, score_sequence
+from masklet.masks.label_png import write_label_png
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Write a sequence from label maps (None: not annotated) and read it."""
+
+    def write(name, maps):
+        for part in ("frames", "masks"):
+            (tmp_path / name / part).mkdir(parents=True)
+        for i, labels in enumerate(maps):
+            image = np.zeros((40, 60, 3), np.uint8)
+            (tmp_path / name / "frames" / f"{i:05d}.jpg").write_bytes(cv2.imencode(".jpg", image)[1].tobytes())
+            if labels is not None:
+                write_label_png(tmp_path / name / "masks" / f"{i:05d}.png", labels)
+        return read_sequence(tmp_path / name)
+
+    return write
+
+
+def square(x, object_id=1, labels=None):
+    labels = np.zeros((40, 60), np.uint8) if labels is None else labels.copy()
+    labels[10:20, x : x + 10] = object_id
+    return labels
+
+
+class Oracle:
+    """Knows the answer for a given sequence, remembers what it was asked."""
+
+    def __init__(self, sequence, drop=(), answers=()):
+        self.sequence, self.drop, self.answers = sequence, drop, list(answers)
+        self.opened, self.prompts = None, []
+
+    def open(self, source):
+        self.opened = source
+
+    def prompt(self, frame, object_id, *, points=None, labels=None, box=None, mask=None):
+        self.prompts.append((frame, object_id, points, labels, box, mask))
+        return self.answers.pop(0) if self.answers else self.sequence.mask(frame, object_id)
+
+    def propagate(self, *, start=None, stop=None, reverse=False):
+        for frame in range(start, len(self.sequence.frames)):
+            if frame not in self.drop:
+                shown = self.sequence.labels(frame) if frame in self.sequence.masks else np.zeros((40, 60), np.uint8)
+                yield frame, {o: shown == o for o in self.sequence.objects}
+
+
+def test_copy_first_scores_are_worked_out_by_hand(make):
+    sequence = make("a", [square(0), square(5), None, square(20), square(40)])
+    score = score_sequence(CopyFirst(), sequence)
+    (one,) = score.objects
+    assert one.frames == (1, 3)  # not the prompted, the unannotated, the last
+    assert one.j_frames == pytest.approx((50 / 150, 0))
+    assert one.f_frames[0] == pytest.approx(boundary_f(square(0) == 1, square(5) == 1))
+    assert score.j == pytest.approx(1 / 6)
+
+
+def test_means_over_sequences_and_over_objects_differ(make):
+    two = [square(0, 1, square(30, 2)), square(0, 1, square(30, 2)), square(0, 1, square(30, 2))]
+    moved = [square(0), square(20), square(20)]
+    seen = []
+    score = evaluate_vos(CopyFirst(), [make("a", two), make("b", moved)], on_sequence=seen.append)
+    assert [s.name for s in seen] == ["a", "b"]
+    assert (score.j, score.object_j) == pytest.approx((1 / 2, 2 / 3))
+    assert (score.f, score.object_f) == pytest.approx((1 / 2, 2 / 3))
+
+
+def test_an_object_is_scored_after_its_own_first_frame(make):
+    late = [square(0), square(0), square(0, 1, square(30, 2)), square(0, 1, square(30, 2)), square(0, 1, square(30, 2))]
+    sequence = make("a", late)
+    oracle = Oracle(sequence)
+    score = score_sequence(oracle, sequence)
+    assert [(o.object_id, o.frames) for o in score.objects] == [(1, (1, 2, 3)), (2, (3,))]
+    assert [(p[0], p[1]) for p in oracle.prompts] == [(0, 1), (2, 2)]
+    assert oracle.opened == sequence.folder
+    assert score.j == score.f == 1
+
+
+def test_an_object_without_a_frame_is_named(make):
+    sequence = make("a", [square(0), square(0), square(0), square(0, 1, square(30, 2))])
+    with pytest.raises(ValueError, match="object 2 of a"):
+        score_sequence(CopyFirst(), sequence)
+
+
+def test_missing_frames_are_an_error_and_missing_objects_are_empty(make):
+    sequence = make("a", [square(0)] * 4)
+    with pytest.raises(ValueError, match="frame 2 of a"):
+        score_sequence(Oracle(sequence, drop=(2,)), sequence)
+
+    class Forgetful(Oracle):
+        def propagate(self, **options):
+            for frame, _ in super().propagate(**options):
+                yield frame, {}
+
+    assert score_sequence(Forgetful(sequence), sequence).j == 0
+
+
+def test_every_propagated_frame_is_shown(make):
+    sequence = make("a", [square(0), None, square(0), square(0)])
+    frames = []
+    score_sequence(CopyFirst(), sequence, on_frame=lambda s, frame, masks: frames.append((s.name, frame, list(masks))))
+    assert frames == [("a", frame, [1]) for frame in range(4)]
+
+
+def test_clicks_are_placed_on_the_error_and_add_up(make):
+    sequence = make("a", [square(20)] * 3)
+    gt = sequence.mask(0, 1)
+    left, wide = gt.copy(), gt.copy()
+    left[:, 25:] = False
+    wide[:, 30:47] = wide[:, :1] = True
+    oracle = Oracle(sequence, answers=[left, wide, gt])
+    answer = prompt_object(oracle, 0, 1, gt, "click", 3)
+    points, labels = oracle.prompts[2][2:4]
+    assert [len(p[2]) for p in oracle.prompts] == [1, 2, 3]
+    assert labels.tolist() == [1, 1, 0]
+    assert gt[14, 24]
+    assert points[0].tolist() == [24, 14]
+    assert 25 <= points[1][0] < 30
+    assert points[2][0] >= 30
+    assert (answer == gt).all()
+
+
+def test_box_and_mask_prompts(make):
+    sequence = make("a", [square(20)] * 3)
+    oracle = Oracle(sequence)
+    score_sequence(oracle, sequence, "box")
+    score_sequence(oracle, sequence, "mask")
+    assert oracle.prompts[0][4].tolist() == [20, 10, 29, 19]
+    assert (oracle.prompts[1][5] == sequence.mask(0, 1)).all()
+    with pytest.raises(ValueError, match="0 clicks"):
+        score_sequence(oracle, sequence, "click", clicks=0)
