@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from masklet.cli.main import main
+from masklet.inference.session import VideoSession
+from masklet.masks.label_png import read_label_png
+from masklet.masks.palette import davis_palette
+from masklet.masks.rle import decode
+from masklet.model.sam2 import Sam2
+from masklet.video.frames import open_source
+from masklet.video.mask_files import write_mask_file
+from tiny_model import DISC, clip, disc
+
+CLICK = f"0:{DISC[0]},{DISC[1]}"
+BOX = "2@0:46,24,62,40"
+ALL = [x for name in ("png", "objects", "coco", "sa-v", "overlay") for x in ("--format", name)]
+
+
+def files(folder: Path) -> list[str]:
+    """Every file below a folder, hidden ones too."""
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+@pytest.fixture
+def track(folder: Path, model_file: str, tmp_path: Path):
+    """Run ``masklet track`` on the frames; gives the exit code and the folder written."""
+
+    def run(*arguments: str, source: str | None = None) -> tuple[int, Path]:
+        out = tmp_path / "out"
+        given = ["track", source or str(folder), "--model", model_file, "-o", str(out), *arguments]
+        return main(given), out
+
+    return run
+
+
+def expected(tiny: Sam2) -> dict[int, np.ndarray]:
+    """Label maps of the same two objects from a session."""
+    session = VideoSession(clip(6), tiny)
+    session.prompt(0, 1, points=[DISC], labels=[1])
+    session.prompt(0, 2, box=(46, 24, 62, 40))
+    return {r.frame: r.label_map() for r in session.propagate()}
+
+
+def test_all_formats_say_the_same(track, tiny: Sam2, capsys: pytest.CaptureFixture[str]):
+    code, out = track("--point", CLICK, "--box", BOX, *ALL)
+    assert code == 0
+    labels = expected(tiny)
+    names = [f"{t:05d}.png" for t in range(6)]
+    assert files(out) == sorted(
+        [f"masks/{n}" for n in names]
+        + [f"objects/{i}/{n}" for i in ("001", "002") for n in names]
+        + ["masks.coco.json", "masks.sav.json", "overlay.mp4", "scores.json"]
+    )
+    coco = json.loads((out / "masks.coco.json").read_text())
+    scores = json.loads((out / "scores.json").read_text())
+    assert coco["size"] == [48, 72]
+    for t in range(6):
+        written = read_label_png(out / "masks" / names[t])
+        assert written.shape == (48, 72)
+        assert np.array_equal(written, labels[t])
+        for i in (1, 2):
+            mask = labels[t] == i
+            assert np.array_equal(read_label_png(out / "objects" / f"{i:03d}" / names[t]), mask)
+            assert np.array_equal(decode(coco["frames"][t]["objects"][str(i)]), mask)
+            assert set(scores[str(i)][str(t)]) == {"iou", "presence", "area"}
+    raw = (out / "masks" / names[0]).read_bytes()
+    start = raw.index(b"PLTE") + 4
+    assert raw[start : start + 9] == davis_palette()[:3].tobytes()
+    sav = json.loads((out / "masks.sav.json").read_text())
+    assert sav["video_frame_count"] == 6
+    with open_source(out / "overlay.mp4") as video:
+        assert video.size == (48, 72)
+        assert len(video) == 6
+        red = np.abs(video.frame(0).astype(int) - clip(1)[0]).mean()
+        assert red > 1  # something is drawn
+    said = capsys.readouterr().err
+    assert "6 frames in" in said
+    assert "object 2: confidence" in said
+    assert said.count("wrote ") == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "frames"),
+    [
+        ([], [0, 1, 2, 3, 4, 5]),
+        (["--direction", "forward"], [3, 4, 5]),
+        (["--direction", "backward"], [0, 1, 2, 3]),
+        (["--stop", "4"], [0, 1, 2, 3, 4]),
+        (["--start", "1", "--stop", "2", "--direction", "forward"], [1, 2]),
+    ],
+)
+def test_ranges_and_directions(track, arguments: list[str], frames: list[int]):
+    code, out = track("--point", CLICK.replace("0:", "3:"), "--quiet", *arguments, *ALL)
+    assert code == 0
+    assert files(out / "masks") == [f"{t:05d}.png" for t in frames]
+    coco = json.loads((out / "masks.coco.json").read_text())
+    assert [f["frame"] for f in coco["frames"]] == frames
+    with open_source(out / "overlay.mp4") as video:
+        assert len(video) == len(frames)
+
+
+def test_the_overlay_of_a_backward_run_is_in_order(track):
+    code, out = track("--point", "5:22,19", "--direction", "backward", "--format", "overlay", "--quiet")
+    assert code == 0
+    with open_source(out / "overlay.mp4") as video:
+        for t, frame in enumerate(clip(6)):
+            rows = np.abs(video.frame(t).astype(int) - frame).mean()
+            others = [np.abs(video.frame(t).astype(int) - f).mean() for f in clip(6)]
+            assert rows == min(others)
+
+
+def test_masks_as_prompts_and_a_video_file(track, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    labels = disc(0).astype(np.uint8)
+    labels[26:38, 48:60] = 4
+    write_mask_file(tmp_path / "first.png", labels)
+    movie = tmp_path / "m.avi"
+    writer = cv2.VideoWriter(str(movie), cv2.VideoWriter.fourcc(*"MJPG"), 5, (72, 48))
+    for frame in clip(4):
+        writer.write(np.ascontiguousarray(frame[..., ::-1]))
+    writer.release()
+    code, out = track("--mask", f"0:{tmp_path / 'first.png'}", "--quiet", source=str(movie))
+    assert code == 0
+    assert files(out) == [f"masks/{t:05d}.png" for t in range(4)] + ["scores.json"]
+    assert set(json.loads((out / "scores.json").read_text())) == {"1", "4"}
+    first = read_label_png(out / "masks" / "00000.png")
+    assert np.count_nonzero((first == 1) & disc(0)) / disc(0).sum() > 0.85
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "there is nothing to track: give --point, --box or --mask"),
+        (["--point", "22,19"], "cannot read the prompt '22,19': expected [OBJECT@]FRAME:VALUES"),
+        (["--point", "0:500,10"], "point (500, 10) is outside the frame of 72 x 48 pixels"),
+        (["--point", "0:nan,10"], "points must be finite numbers"),
+        (["--point", "6:22,19"], "frame 6 is outside the video"),
+        (["--point", "0@0:22,19"], "object_id must be an integer of at least 1, got 0"),
+        (["--box", "0:30,30,10,10"], "has its corners swapped"),
+        (["--box", "0:30,30,30,40"], "has no area"),
+        (["--mask", "0:nowhere.png"], "nowhere.png"),
+        (["--point", CLICK, "--start", "9"], "frame 9 is outside the video"),
+        (["--point", CLICK, "--start", "4", "--stop", "2"], "stop (2) lies before start (4)"),
+        (["--point", CLICK, "--image-size", "100"], "image_size must be a positive multiple of 32, got 100"),
+        (["--point", CLICK, "--model", "nothing"], "nothing"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_written(
+    track, capsys: pytest.CaptureFixture[str], as_user: None, arguments: list[str], message: str
+):
+    code, out = track(*arguments)
+    assert code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("masklet: ")
+    assert said.count("\n") == 1
+    assert message in said
+    assert not out.exists()
+
+
+def test_a_missing_source(track, capsys: pytest.CaptureFixture[str]):
+    code, out = track("--point", CLICK, source="no/such/video.mp4")
+    assert code == 2
+    assert "There is no file or folder no/such/video.mp4" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_failure_midway_leaves_only_whole_files(track, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    source = tmp_path / "frames"
+    source.mkdir()
+    for t, frame in enumerate(clip(6)):
+        cv2.imwrite(str(source / f"{t}.png"), np.ascontiguousarray(frame))
+    broken = source / "3.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    code, out = track("--point", CLICK, *ALL, source=str(source))
+    assert code == 2
+    assert "3.png" in capsys.readouterr().err
+    assert files(out) == sorted(
+        [f"masks/{t:05d}.png" for t in range(3)] + [f"objects/001/{t:05d}.png" for t in range(3)]
+    )
+    assert all(read_label_png(p).shape == (48, 72) for p in (out / "masks").iterdir())
+
+
+def test_an_object_number_that_no_indexed_png_holds(track, capsys: pytest.CaptureFixture[str]):
+    code, out = track("--point", f"300@{CLICK}")
+    assert code == 2
+    assert "Object id 300 does not fit an indexed PNG" in capsys.readouterr().err
+    assert files(out) == []
+    code, out = track("--point", f"300@{CLICK}", "--format", "coco", "--quiet")
+    assert code == 0
+
+
+def test_a_folder_that_cannot_be_written(track, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "out").write_text("a file")
+    code, out = track("--point", CLICK)
+    assert code == 2
+    assert str(out) in capsys.readouterr().err
+    assert out.read_text() == "a file"
