@@ -1,0 +1,66 @@
+"""Largest absolute difference to the official code, by model and family of arrays, and discrete choices that differ.
+
+    python benchmarks/parity_report.py [NAME ...]
+
+Needs the reference arrays beside the checkout (``../shared/golden``); names such as ``sam2.1_hiera_tiny.512px``.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from golden_run import compare, reference_files, tolerance
+
+FAMILIES = {
+    "features": ("image_embed", "high_res"),
+    "image masks": ("image.",),
+    "video masks": ("video.", "binarized.t", "absent.t"),
+    "pointers": ("obj_ptr",),
+    "memory maps": ("maskmem",),
+    "scores": ("iou", "object_score_logits"),
+}
+
+
+def family(name: str) -> str:
+    """Which family an array belongs to."""
+    if name.endswith((".choice", ".ids")):
+        return "choices"
+    for suffix, title in (
+        ("obj_ptr", "pointers"),
+        ("maskmem", "memory maps"),
+        ("logits", "scores"),
+        (".iou", "scores"),
+    ):
+        if name.endswith(suffix):
+            return title
+    return next(title for title, starts in FAMILIES.items() if name.startswith(starts))
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    wanted = set(sys.argv[1:])
+    titles = list(FAMILIES)
+    print("| model | arrays | " + " | ".join(titles) + " | choices that differ | beyond tolerance | s |")
+    print("|" + "---|" * (len(titles) + 5))
+    for path in reference_files():
+        if wanted and path.stem not in wanted:
+            continue
+        began = time.perf_counter()
+        differences = compare(path)
+        worst = dict.fromkeys([*titles, "choices"], 0.0)
+        for name, difference in differences.items():
+            kind = family(name)
+            worst[kind] = worst[kind] + difference if kind == "choices" else max(worst[kind], difference)
+        beyond = sum(d > tolerance(n) for n, d in differences.items())
+        cells = " | ".join(f"{worst[title]:.1e}" for title in titles)
+        seconds = time.perf_counter() - began
+        count = sum(not n.endswith(".choice") for n in differences)
+        print(f"| {path.stem} | {count} | {cells} | {worst['choices']:.0f} | {beyond} | {seconds:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
