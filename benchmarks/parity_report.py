@@ -1,8 +1,9 @@
 """Largest absolute difference to the official code, by model and family of arrays, and discrete choices that differ.
 
-    python benchmarks/parity_report.py [NAME ...]
+    python benchmarks/parity_report.py [--float64] [NAME ...]
 
-Needs the reference arrays beside the checkout (``../shared/golden``); names such as ``sam2.1_hiera_tiny.512px``.
+Needs the reference arrays beside the checkout (``../shared/golden``); names such as ``sam2.1_hiera_tiny.512px``. With
+``--float64`` our side is computed in double precision: what remains is the rounding of the reference.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+
+import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -42,7 +45,8 @@ def family(name: str) -> str:
 
 def main() -> None:
     """Print a Markdown table."""
-    wanted = set(sys.argv[1:])
+    dtype = torch.float64 if "--float64" in sys.argv else torch.float32
+    wanted = set(sys.argv[1:]) - {"--float64"}
     titles = list(FAMILIES)
     print("| model | arrays | " + " | ".join(titles) + " | choices that differ | beyond tolerance | s |")
     print("|" + "---|" * (len(titles) + 5))
@@ -50,12 +54,12 @@ def main() -> None:
         if wanted and path.stem not in wanted:
             continue
         began = time.perf_counter()
-        differences = compare(path)
+        differences = compare(path, dtype)
         worst = dict.fromkeys([*titles, "choices"], 0.0)
         for name, difference in differences.items():
             kind = family(name)
             worst[kind] = worst[kind] + difference if kind == "choices" else max(worst[kind], difference)
-        beyond = sum(d > tolerance(n) for n, d in differences.items())
+        beyond = sum(d > tolerance(n, dtype) for n, d in differences.items())
         cells = " | ".join(f"{worst[title]:.1e}" for title in titles)
         seconds = time.perf_counter() - began
         count = sum(not n.endswith(".choice") for n in differences)

@@ -9,6 +9,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from masklet.checkpoints.load import save
 from masklet.inference.options import SessionOptions
 from masklet.inference.results import FrameResult
 from masklet.inference.session import VideoSession
@@ -100,6 +101,13 @@ def test_clear_replaces_what_was_given(session: VideoSession):
     session.prompt(0, 1, points=[SQUARE])  # clicks correct a mask, they do not go beside it
     assert session.tracks[1].prompts[0].mask is None
     assert len(session.tracks[1].prompts[0].points) == 1
+
+
+def test_clear_also_forgets_the_answer(tiny: Sam2, frames: list[np.ndarray]):
+    one, fresh = VideoSession(frames, tiny), VideoSession(frames, tiny)
+    one.prompt(0, 1, points=[DISC])
+    again = one.prompt(0, 1, points=[SQUARE], clear=True)
+    assert np.array_equal(again.logits, fresh.prompt(0, 1, points=[SQUARE]).logits)
 
 
 def test_taking_prompts_back(session: VideoSession):
@@ -334,6 +342,37 @@ def test_an_object_removed_while_tracking_goes_on(session: VideoSession):
         if result.frame == 3:
             session.remove(1)
     assert seen == {**{t: [1, 2] for t in range(4)}, **{t: [2] for t in range(4, 10)}}
+
+
+@pytest.mark.parametrize("end", [VideoSession.reset, VideoSession.close, lambda s: s.remove(1)])
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_tracking_ends_when_nothing_is_left_to_track(session: VideoSession, end: Any, direction: Any):
+    session.prompt(5, 1, points=[DISC])
+    seen = []
+    for result in session.propagate(direction=direction):
+        seen.append(result.frame)
+        if len(seen) == 2:
+            end(session)
+    assert len(seen) == 2
+
+
+def test_a_mask_too_small_to_see_is_refused(tiny: Sam2):
+    large = [np.zeros((960, 1440, 3), np.uint8)] * 2
+    mask = np.zeros((960, 1440), bool)
+    mask[100:103, 200:203] = True
+    with VideoSession(large, tiny) as session:
+        with pytest.raises(ValueError, match=r"object 4 covers 9 of 1382400 pixels.*input of 64: load it with"):
+            session.prompt(0, 4, mask=mask)
+        assert session.objects == []
+
+
+def test_a_model_may_be_named_by_a_path(tiny: Sam2, frames: list[np.ndarray], tmp_path, as_user: None):
+    save(tiny, tmp_path / "tiny.safetensors")
+    expected = VideoSession(frames, tiny).prompt(0, 1, points=[DISC]).logits
+    for path in (tmp_path / "tiny.safetensors", str(tmp_path / "tiny.safetensors")):
+        assert np.array_equal(VideoSession(frames, path).prompt(0, 1, points=[DISC]).logits, expected)
+    with pytest.raises(TypeError, match="be a name or path for it, got int"):
+        VideoSession(frames, 5)  # pyright: ignore[reportArgumentType]
 
 
 def test_objects_may_share_no_pixel(tiny: Sam2, frames: list[np.ndarray]):

@@ -279,3 +279,25 @@ def square() -> torch.Tensor:
     mask = torch.zeros(1, 1, 64, 64)
     mask[:, :, 16:48, 8:40] = 1
     return mask
+
+
+@pytest.mark.parametrize(("dtype", "atol"), [(torch.float64, 2e-4), (torch.bfloat16, 1.5)])
+def test_weights_of_another_type_give_the_same_answer(dtype: torch.dtype, atol: float):
+    for config in (SMALL_NANO, SMALL_HIERA):
+        answers = []
+        for kind in (torch.float32, dtype):
+            model = tiny_model(config, seed=2).to(kind)
+            features = model.encode_image(images(1))
+            bank = MemoryBank(model.limits)
+            first = model.predict(features, bank.read(0), clicks(1, 2))
+            bank.write(0, model.encode_memory(features, first), prompted=True)
+            answers.append((first, model.predict(features, bank.read(1))))
+            assert first.logits.dtype == first.pointer.dtype == kind
+            refined = replace(clicks(1, 3), previous_logits=first.logits.float())
+            assert model.predict(features, bank.read(1), refined).logits.dtype == kind
+            mask = torch.zeros(1, 1, 64, 64)
+            mask[..., 8:40, 8:40] = 1
+            assert model.adopt_mask(features, mask).pointer.dtype == kind
+        for one, other in zip(*answers, strict=True):
+            assert torch.allclose(one.logits, other.logits.float(), atol=atol)
+            assert torch.allclose(one.iou, other.iou.float(), atol=0.05)

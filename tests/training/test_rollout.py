@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from masklet.model.memory_bank import PROMPTED_SLOT
+from masklet.model.memory_bank import PROMPTED_SLOT, MemoryBank
 from masklet.model.sam2 import Sam2
 from masklet.structures import MemoryEntry, Prediction, Selection
 from masklet.training.losses import LossWeights
@@ -161,6 +161,23 @@ def test_frames_without_truth_teach_nothing(model: Sam2):
     tally = clip_rollout(model, clips(labelled=False), np.random.default_rng(0), interaction, LossWeights())
     assert float(torch.as_tensor(tally.loss).detach()) == 0
     assert tally.count == 3  # and none is corrected
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_only_prompted_frames_become_prompted_memory(model: Sam2, monkeypatch: pytest.MonkeyPatch, labelled: bool):
+    """A frame without truth cannot be corrected: what was guessed there is no prompt."""
+    written: list[tuple[int, bool]] = []
+    write = MemoryBank.write
+
+    def noted(bank: MemoryBank, t: int, entry: MemoryEntry, *, prompted: bool) -> None:
+        written.append((t, prompted))
+        write(bank, t, entry, prompted=prompted)
+
+    monkeypatch.setattr(MemoryBank, "write", noted)
+    interaction = Interaction(mask=1.0, correct=1.0)
+    clip_rollout(model, clips(labelled=labelled), np.random.default_rng(3), interaction, LossWeights())
+    assert [t for t, _ in written] == [0, 1, 2]
+    assert sum(prompted for _, prompted in written) == (2 if labelled else 1)
 
 
 def test_the_same_seed_gives_the_same_loss(model: Sam2):

@@ -17,10 +17,11 @@ from ..interaction.prompts import MOST_LOGIT, UserPrompt, check_mask, numbers_of
 from ..masks.components import fill_small_holes, remove_small_specks
 from ..masks.resize import resize_logits
 from ..masks.rle import encode
-from ..model.sam2 import GIVEN_MASK_BIAS, GIVEN_MASK_SCALE, Sam2
+from ..model.sam2 import GIVEN_MASK_BIAS, GIVEN_MASK_SCALE
 from ..structures import FrameFeatures, Prompts, Selection
 from ..video.images import to_rgb_array
 from ..video.pixels import Resample, to_input
+from .named_model import ModelOrName, as_model
 
 CLEANED_LOGIT = 10.0
 
@@ -94,17 +95,13 @@ class ImagePredictor:
 
     def __init__(
         self,
-        model: Sam2 | str = "nano",
+        model: ModelOrName = "nano",
         *,
         resample: Resample = "masklet",
         max_hole_area: int = 0,
         max_speck_area: int = 0,
     ) -> None:
-        if isinstance(model, str):
-            from ..checkpoints.load import load
-
-            model = load(model)
-        self.model = model
+        self.model = as_model(model)
         self.resample: Resample = resample
         self.max_hole_area, self.max_speck_area = max_hole_area, max_speck_area
         self._embedding: ImageEmbedding | None = None

@@ -19,12 +19,12 @@ import torch
 from ..interaction.prompts import user_prompt
 from ..masks.components import fill_small_holes
 from ..model.memory_bank import BankLimits, MemoryBank
-from ..model.sam2 import Sam2
 from ..structures import FrameFeatures, Prediction, Selection
 from ..video.frames import FrameSource, open_source
 from ..video.live import LiveFrames
 from ..video.pixels import to_input
 from ..video.reader import EndOfStream
+from .named_model import ModelOrName, as_model
 from .options import SessionOptions
 from .results import FrameResult, ObjectResult, without_overlap
 from .track import ObjectTrack, split_entry, split_prediction, stack_selections
@@ -49,13 +49,9 @@ class VideoSession:
     """
 
     def __init__(
-        self, source: Any = None, model: Sam2 | str = "nano", *, options: SessionOptions | None = None
+        self, source: Any = None, model: ModelOrName = "nano", *, options: SessionOptions | None = None
     ) -> None:
-        if isinstance(model, str):
-            from ..checkpoints.load import load
-
-            model = load(model)
-        self.model = model
+        self.model = model = as_model(model)
         self.options = options or SessionOptions()
         self.source: FrameSource | LiveFrames
         if source is None:
@@ -129,13 +125,13 @@ class VideoSession:
             labels: 1 on the object, 0 off it; None: all on it.
             box: ``(x0, y0, x1, y1)`` in pixels of the video.
             mask: The object itself, at the video's size.
-            clear: Replace what was given on this frame before, instead of adding to it.
+            clear: Replace what was given on this frame before, the answer to it included, instead of adding to it.
 
         Returns:
             The object on this frame.
 
         Raises:
-            ValueError: A prompt of wrong shape or value.
+            ValueError: A prompt of wrong shape or value, or a mask that vanishes at the model's input size.
             IndexError: No such frame.
         """
         object_id, frame = self._checked_id(object_id), self._checked_frame(frame)
@@ -149,13 +145,20 @@ class VideoSession:
         reverse = note is not None and note.reverse
         if note is not None:
             self._restore_maps(track, frame, reverse=reverse)
-        previous = None if given.mask is not None else track.previous_logits(frame, self.model.device)
+        afresh = given.mask is not None or (clear and frame in track.prompts)
+        previous = None if afresh else track.previous_logits(frame, self.model.device)
         answer = self.model.predict(
             image_features,
             Selection() if note is None else track.bank.read(frame, reverse=reverse),
             given.to_model(self.size, self.model.config.image_size, self.model.device, previous),
             stability_fallback=self.options.stability_fallback,
         )
+        if given.mask is not None and not (answer.logits > 0).any():
+            raise ValueError(
+                f"the mask of object {object_id} covers {int(given.mask.sum())} of {given.mask.size} pixels, which is "
+                f"less than the model can see at an input of {self.model.config.image_size}: load it with a larger "
+                "image_size, or crop the video"
+            )
         track.prompts[frame] = given
         track.pending[frame] = self._finished(split_prediction(answer, 0))
         self._tracks[object_id] = track
@@ -194,6 +197,10 @@ class VideoSession:
     ) -> Iterator[FrameResult]:
         """Follow all objects and yield each frame as it is done; stop iterating to stop.
 
+        An object that is prompted only later is followed on the earlier frames too, from that prompt (as officially).
+        To get what a live session gives, prompt each object when its frame has come: inside the loop over the results.
+        The run ends early when no object is left.
+
         Args:
             start: First frame; None: the earliest prompted one.
             stop: Last frame, itself included; None: to the end of the video (its beginning, backward). With direction
@@ -220,7 +227,7 @@ class VideoSession:
         self._run_start = first
         if direction != "backward":
             t = first
-            while stop is None or t <= stop:
+            while self._tracks and (stop is None or t <= stop):
                 try:
                     result = self._track_frame(t, reverse=False)
                 except EndOfStream:
@@ -232,6 +239,8 @@ class VideoSession:
         if direction != "forward":
             last = 0 if stop is None or direction == "both" else stop
             for t in range(first if direction == "backward" else first - 1, last - 1, -1):
+                if not self._tracks:
+                    return
                 yield self._track_frame(t, reverse=True)
 
     def step(self, frame: Any) -> FrameResult:

@@ -27,7 +27,8 @@ class ClickFeatures(nn.Module):
         """What to add to the sparse tokens: the embedding at each click, zero for corners and padding."""
         assert prompts.points is not None and prompts.labels is not None
         grid = (prompts.points + 0.5) / image_size * 2 - 1
-        sampled = F.grid_sample(embedding, grid[:, :, None], align_corners=False)[..., 0].transpose(1, 2)  # [b n c]
+        grid = grid[:, :, None].to(embedding)
+        sampled = F.grid_sample(embedding, grid, align_corners=False)[..., 0].transpose(1, 2)  # [b n c]
         clicked = ((prompts.labels == 0) | (prompts.labels == 1))[..., None]
         return F.pad(self.under_click(sampled) * clicked, (0, 0, 0, 1))
 
@@ -35,7 +36,7 @@ class ClickFeatures(nn.Module):
         """What to add to the embedding (side ``side``) and to the stride-4 skip."""
         coarse = soft_maps(prompts, side, image_size, sigma=16.0)
         fine = soft_maps(prompts, 4 * side, image_size, sigma=8.0)
-        return self.coarse(coarse), self.fine(fine)
+        return self.coarse(coarse.to(self.coarse.weight)), self.fine(fine.to(self.fine.weight))
 
 
 def soft_maps(prompts: Prompts, side: int, image_size: int, sigma: float) -> Float[Tensor, "b 3 side side"]:

@@ -63,4 +63,4 @@ class MemoryTokens(nn.Module):
         if self.pointer_time is None:
             return self.time.new_zeros(1, len(offsets) * split, self.memory_width)
         steps = torch.tensor(offsets, dtype=torch.float32, device=self.time.device) / selection.pointer_span
-        return self.pointer_time(sine_code(steps, self.width)).repeat_interleave(split, dim=0)[None]
+        return self.pointer_time(sine_code(steps, self.width).to(self.time.dtype)).repeat_interleave(split, dim=0)[None]

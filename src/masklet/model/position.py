@@ -10,6 +10,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
+def at_least_float32(dtype: torch.dtype) -> torch.dtype:
+    """The type that positions are computed in: half precision is too coarse for them."""
+    return torch.promote_types(dtype, torch.float32)
+
+
 def _interleaved_sines(x: Tensor, width: int, temperature: float) -> Tensor:
     """Sine on even and cosine on odd channels; x [n] -> [n width]."""
     channel = torch.arange(width, dtype=torch.float32)
@@ -57,12 +62,14 @@ class FourierCode(nn.Module):
 
     def forward(self, unit_points: Float[Tensor, "*b 2"]) -> Float[Tensor, "*b c"]:
         """Code of ``(x, y)`` points in 0..1."""
-        angle = 2 * math.pi * ((2 * unit_points - 1) @ self.matrix)
-        return torch.cat((angle.sin(), angle.cos()), dim=-1)
+        precise = at_least_float32(self.matrix.dtype)
+        angle = 2 * math.pi * ((2 * unit_points.to(precise) - 1) @ self.matrix.to(precise))
+        return torch.cat((angle.sin(), angle.cos()), dim=-1).to(self.matrix.dtype)
 
     def map(self, height: int, width: int) -> Float[Tensor, "1 c h w"]:
         """Code of the cell centres of a map."""
-        y = (torch.arange(height, device=self.matrix.device, dtype=torch.float32) + 0.5) / height
-        x = (torch.arange(width, device=self.matrix.device, dtype=torch.float32) + 0.5) / width
+        place = {"device": self.matrix.device, "dtype": at_least_float32(self.matrix.dtype)}
+        y = (torch.arange(height, **place) + 0.5) / height
+        x = (torch.arange(width, **place) + 0.5) / width
         grid = torch.stack((x[None, :].expand(height, width), y[:, None].expand(height, width)), dim=-1)
         return self(grid).permute(2, 0, 1)[None]

@@ -50,7 +50,7 @@ class PromptEncoder(nn.Module):
             return self.no_mask_embedding.reshape(1, -1, 1, 1)
         if logits.shape[-2:] != (4 * side, 4 * side):
             logits = F.interpolate(logits.float(), (4 * side, 4 * side), mode="bilinear", antialias=True)
-        return self.dense(logits)
+        return self.dense(logits.to(self.no_mask_embedding.dtype))
 
     def forward(
         self, prompts: Prompts, side: int, image_size: int

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .position import at_least_float32
+
 
 @dataclass(frozen=True)
 class Rotation:
@@ -44,7 +46,7 @@ def rotate(x: Float[Tensor, "b h n c"], rotation: Rotation) -> Float[Tensor, "b 
     """
     length = rotation.cos.shape[0]
     b, h, n, c = x.shape
-    pairs = x.float().reshape(b, h, n // length, length, c // 2, 2)
+    pairs = x.to(at_least_float32(x.dtype)).reshape(b, h, n // length, length, c // 2, 2)
     a, d = pairs.unbind(-1)
     turned = torch.stack((a * rotation.cos - d * rotation.sin, a * rotation.sin + d * rotation.cos), dim=-1)
     return turned.reshape(b, h, n, c).to(x.dtype)

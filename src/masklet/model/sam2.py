@@ -68,13 +68,18 @@ class Sam2(nn.Module):
         return self.no_memory.device
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights; what comes in is brought to it."""
+        return self.no_memory.dtype
+
+    @property
     def limits(self) -> BankLimits:
         """How much of the past this model was trained to read."""
         return BankLimits(self.config.memories - 1, self.config.pointers - 1, pointer_span=self.config.pointers - 1)
 
     def encode_image(self, image: Float[Tensor, "b 3 s s"]) -> FrameFeatures:
         """Features of normalised square images, once per frame."""
-        return self.image_encoder(image)
+        return self.image_encoder(image.to(self.dtype))
 
     def condition(self, features: FrameFeatures, selection: Selection) -> Float[Tensor, "b c h w"]:
         """The embedding in the light of memory; without memory, plus the no-memory code (an image is a short video)."""
@@ -146,7 +151,7 @@ class Sam2(nn.Module):
         logits = F.interpolate(
             mask * GIVEN_MASK_SCALE + GIVEN_MASK_BIAS, scale_factor=0.25, mode="bilinear", antialias=True
         )
-        prompts = replace(no_prompt(mask.shape[0], mask.device), previous_logits=self.given_mask(mask))
+        prompts = replace(no_prompt(mask.shape[0], mask.device), previous_logits=self.given_mask(mask.to(self.dtype)))
         seen = self.decode(features.embedding, features, prompts, ambiguous=False)
         present = mask.flatten(1).amax(1) > 0
         score = torch.where(present, presence.CERTAIN, -presence.CERTAIN)

@@ -1,6 +1,7 @@
 """Trains ``nano``, the small default model, on CPU processes that average their gradients.
 
     python -m masklet.training.nano --data DIR --out runs/nano --minutes 240
+    python -m masklet.training.nano --data DIR --out runs/more --minutes 110 --start nano
 
 Run it again with the same ``--out`` to go on where it stopped. ``weights.safetensors`` in that folder is the running
 average that ships. The recipe and what it reached are in docs/nano.md.
@@ -65,6 +66,12 @@ STAGES = (
     Stage(0.3, clips=0.0),
     Stage(0.7, clips=0.6),
     Stage(1.0, clips=0.6, size=384, images=2, videos=1, frames=6),
+)
+# For a run that starts from trained weights.
+CONTINUED = (
+    Stage(0.35, clips=0.65),
+    Stage(0.75, clips=0.65, size=384, images=2, videos=1, frames=6),
+    Stage(1.0, clips=0.65, size=384, images=2, videos=1, frames=8),
 )
 
 
@@ -233,7 +240,8 @@ def run(
     if world > 1:
         dist.init_process_group("gloo", init_method=f"file://{out / 'rendezvous'}", rank=rank, world_size=world)
     torch.manual_seed(seed)
-    state = Run(initial_model(config) if start is None else load(start), Schedule())
+    stages, schedule = (STAGES, Schedule()) if start is None else (CONTINUED, Schedule(rate=5e-4, trunk_rate=1e-4))
+    state = Run(initial_model(config) if start is None else load(start), schedule)
     if (out / "checkpoint.pt").exists():
         state.load(out / "checkpoint.pt")
     training = TrainingData.open(data)
@@ -242,7 +250,7 @@ def run(
     streams: Streams | None = None
     while state.spent < minutes * 60:
         progress = state.spent / (minutes * 60)
-        stage = next(s for s in STAGES if progress < s.until)
+        stage = next(s for s in stages if progress < s.until)
         if streams is None or streams.stage is not stage:
             if streams is not None:
                 streams.close()
@@ -299,7 +307,9 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=240, help="processor time of the whole run, resumed parts included"
     )
-    parser.add_argument("--start", help="weights to start from, such as nano; by default ImageNet's trunk")
+    parser.add_argument(
+        "--start", help="trained weights to go on from, such as nano: no images-only stage; default: ImageNet's trunk"
+    )
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()

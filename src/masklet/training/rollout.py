@@ -182,6 +182,7 @@ def clip_rollout(
         truth = masks[:, step].reshape(b * o, *masks.shape[3:])
         target = to_target(truth)
         supervised = torch.from_numpy(labelled[:, step].astype(np.float32)).repeat_interleave(o)
+        prompted = step == 0 or (step == corrected and bool(supervised.all()))
         if step == 0:
             if rng.random() < interaction.mask:
                 answer = model.adopt_mask(features, torch.from_numpy(truth)[:, None].float())
@@ -199,14 +200,14 @@ def clip_rollout(
             if present.any():
                 tracking.iou_last += float(_chosen_iou(answer, iou)[present].mean())
                 tracking.count += 1
-            if step == corrected and bool(supervised.all()):
+            if prompted:
                 conditioned = model.condition(features, selection)
                 answer = interact(
                     model, conditioned, features, target, supervised, rng, interaction, weights, tally, answer=answer
                 )
         if step < t - 1:
             entry = model.encode_memory(features, answer)
-            bank.write(step, entry, prompted=step == 0 or step == corrected)
+            bank.write(step, entry, prompted=prompted)
     tally.iou_last = tracking.iou_last / max(tracking.count, 1)
     return tally
 
