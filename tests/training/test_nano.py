@@ -103,6 +103,12 @@ def test_a_run_that_was_cut_is_the_run_that_was_not(made_up: list[tuple[str, int
         assert torch.equal(state.average.state[name], other.average.state[name]), name
 
 
+def test_an_orphan_saves_and_ends(made_up: list[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    parents = iter([7, 7, 7, 1])  # at the start, then once a step
+    monkeypatch.setattr(nano.os, "getppid", lambda: next(parents))
+    assert go(tmp_path, 100)["step"] == 3
+
+
 def test_a_step_without_a_finite_gradient_is_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     state = Run(tiny_model(SMALL_NANO, seed=1), Schedule())
     before = state.model.no_memory.detach().clone()

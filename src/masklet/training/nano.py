@@ -3,7 +3,7 @@
     python -m masklet.training.nano --data DIR --out runs/nano --minutes 240
     python -m masklet.training.nano --data DIR --out runs/more --minutes 110 --start nano
 
-Run it again with the same ``--out`` to go on where it stopped. ``weights.safetensors`` in that folder is the running
+Run it again with the same ``--out`` to go on where it stopped; kill it at any time, it saves after the step. ``weights.safetensors`` in that folder is the running
 average that ships. The recipe and what it reached are in docs/nano.md.
 """
 
@@ -182,7 +182,7 @@ class Run:
         self.model, self.schedule = model, schedule
         self.optimizer = torch.optim.AdamW(parameter_groups(model, schedule), lr=schedule.rate, betas=(0.9, 0.98))
         self.average = Average(model, schedule.average)
-        self.step, self.spent = 0, 0.0
+        self.step, self.spent, self.ended = 0, 0.0, False
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint."""
@@ -202,15 +202,18 @@ class Run:
         averaged.load_state_dict(self.average.state)
         save(averaged, folder / "weights.safetensors", dtype=torch.float16)
 
-    def update(self, tally: Tally, progress: float, seconds: float) -> list[float]:
-        """One step of the optimiser; returns loss, IoUs, gradient norm and seconds, averaged over the processes."""
+    def update(self, tally: Tally, progress: float, seconds: float, *, alone: bool = False) -> list[float]:
+        """One step of the optimiser; returns loss, IoUs, gradient norm and seconds, averaged over the processes.
+
+        ``alone`` says that whoever started this process is gone: after the step all processes know that they must end.
+        """
         loss = torch.as_tensor(tally.loss) / max(tally.count, 1)
         factor = self.schedule.factor(self.step, progress)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * factor
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        facts = torch.tensor([float(loss.detach()), tally.iou_first, tally.iou_last, seconds])
+        facts = torch.tensor([float(loss.detach()), tally.iou_first, tally.iou_last, seconds, float(alone)])
         facts = average_gradients(self.model, facts).tolist()
         norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip))
         if math.isfinite(norm):
@@ -220,6 +223,7 @@ class Run:
             log.warning("step %d: gradient norm %s, step skipped", self.step, norm)
         self.step += 1
         self.spent += facts[3]
+        self.ended = facts[4] > 0
         return [*facts[:3], norm, facts[3]]
 
 
@@ -246,9 +250,10 @@ def run(
         state.load(out / "checkpoint.pt")
     training = TrainingData.open(data)
     state.model.train()
+    parent = os.getppid()
     last, saved_at = time.process_time(), state.spent
     streams: Streams | None = None
-    while state.spent < minutes * 60:
+    while state.spent < minutes * 60 and not state.ended:
         progress = state.spent / (minutes * 60)
         stage = next(s for s in stages if progress < s.until)
         if streams is None or streams.stage is not stage:
@@ -260,12 +265,12 @@ def run(
         rollout = clip_rollout if kind == "clip" else image_rollout
         tally = rollout(state.model, streams.next(kind), shared, Interaction(), LossWeights())
         clock = time.process_time()  # not the wall clock: a busy machine does not shorten the run
-        facts = state.update(tally, progress, clock - last)
+        facts = state.update(tally, progress, clock - last, alone=os.getppid() != parent)
         last = clock
         if rank == 0 and state.step % 20 == 0:
             text = "step %d %s %d px  loss %.3f  iou %.3f %.3f  norm %.2f  %.2f s  %.1f min"
             log.info(text, state.step, kind, stage.size, *facts, state.spent / 60)
-        if state.spent - saved_at > 120 or state.spent >= minutes * 60:
+        if state.spent - saved_at > 120 or state.spent >= minutes * 60 or state.ended:
             saved_at = state.spent
             if rank == 0:
                 state.save(out)
