@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from masklet.data.clips import ClipStore, dev_clips, train_clips
+from masklet.data.clips import ClipStore
+from masklet.data.sequences import iter_sequences
 
 
 def test_annotated_frames_are_known(mini_root):
-    sparse, walk = train_clips(mini_root)
+    sparse, walk = iter_sequences(mini_root, "train")
     assert (sparse.name, walk.name) == ("sparse", "walk")
     assert sparse.annotated == (2, 6)
     assert walk.annotated == tuple(range(6))
@@ -18,7 +19,7 @@ def test_annotated_frames_are_known(mini_root):
 
 
 def test_shared_train_and_dev_clips_are_disjoint(shared_root):
-    train, dev = train_clips(shared_root), dev_clips(shared_root)
+    train, dev = (list(iter_sequences(shared_root, split)) for split in ("train", "dev"))
     assert len(train) == 15
     assert len(dev) == 14
     assert not {c.name for c in train} & {c.name for c in dev}

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from mini_sets import bsds_map, camvid_map, ccp_map
 
-from masklet.data.stills import StillStore, dev_stills, regions, train_stills
+from masklet.data.stills import StillStore, dev_stills, train_stills
+
+
+def regions(still):
+    """The mask of every region of a still."""
+    store = StillStore([still])
+    parts = store.parts(still)
+    return [np.isin(parts[r.map], r.ids).astype(np.uint8) for r in store.regions(still)]
 
 
 def _of(root, name):

@@ -9,7 +9,7 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from masklet.evaluation.metrics import boundary_f, contour, jaccard, score_frames, sequence_mean
+from masklet.evaluation.metrics import boundary_f, contour, jaccard
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -96,15 +96,6 @@ def test_empty_masks():
         assert boundary_f(a, b) == 0
 
 
-def test_sequence_mean_skips_first_and_last():
-    values = np.array([1.0, 0.2, 0.4, 0.0])
-    assert sequence_mean(values) == pytest.approx(0.3)
-    assert sequence_mean(values, skip_last=False) == pytest.approx(0.2)
-    assert sequence_mean(values, skip_first=False, skip_last=False) == pytest.approx(0.4)
-    with pytest.raises(ValueError, match="2 frames"):
-        sequence_mean(values[:2])
-
-
 def test_mistakes_are_named(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # what a user meets: no checks by shape
     mask = np.zeros((4, 5), bool)
@@ -126,6 +117,7 @@ def test_frames_of_a_real_sequence_equal_the_public_evaluator():
         judge.feed_frame(labels[0], frame)
     for object_id in sequence.objects:
         gt = labels == object_id
-        j, f = score_frames(np.broadcast_to(gt[:1], gt.shape), gt)
-        assert j == pytest.approx(judge.object_iou[object_id])
+        copied = np.broadcast_to(gt[:1], gt.shape)
+        assert jaccard(copied, gt) == pytest.approx(judge.object_iou[object_id])
+        f = [boundary_f(a, b) for a, b in zip(copied, gt, strict=True)]
         assert f == pytest.approx(judge.boundary_f[object_id])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco
 
-from masklet.masks.rle import area, decode, encode, encode_stack
+from masklet.masks.rle import area, decode, encode
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=40))
 
@@ -37,12 +37,6 @@ def test_runs_go_down_the_columns():
     mask = np.zeros((3, 2), dtype=bool)
     mask[1:, 0] = True  # column by column: 1 outside, 2 inside, 3 outside
     assert encode(mask)["counts"] == coco.frPyObjects({"size": [3, 2], "counts": [1, 2, 3]}, 3, 2)["counts"].decode()
-
-
-def test_a_stack_is_encoded_one_by_one():
-    stack = np.random.default_rng(0).random((3, 5, 7)) < 0.5
-    assert encode_stack(stack) == [encode(mask) for mask in stack]
-    assert encode_stack(stack[:0]) == []
 
 
 @pytest.mark.usefixtures("as_user")

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from masklet.data.sequences import VideoSequence, read_sequence
-from masklet.masks.label_png import read_label_png
+from ..masks.label_png import read_label_png
+from .sequences import VideoSequence
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable
-
-
-def train_clips(root: str | os.PathLike[str]) -> list[VideoSequence]:
-    """List the training clips under a data root (the folder with `splits.json` and `videos`), in a fixed order."""
-    return _clips(Path(root), "train")
-
-
-def dev_clips(root: str | os.PathLike[str]) -> list[VideoSequence]:
-    """List the clips held back for development under a data root, in a fixed order."""
-    return _clips(Path(root), "dev")
-
-
-def _clips(root: Path, split: str) -> list[VideoSequence]:
-    index = root / "splits.json"
-    if not index.is_file():
-        raise FileNotFoundError(f"{index} does not exist: give the folder that holds splits.json and videos/")
-    names = json.loads(index.read_text())["videos"][split]
-    return [read_sequence(root / "videos" / split / name) for name in sorted(names)]
+    from pathlib import Path
 
 
 class ClipStore:

@@ -10,14 +10,14 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
-from masklet.data.motion import NO_SECOND_MAP, mesh_map
-from masklet.data.transforms import ColourConfig, jitter_colours
+from .motion import NO_SECOND_MAP, mesh_map
+from .transforms import ColourConfig, jitter_colours
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from masklet.data.motion import Wobble
-    from masklet.data.stills import StillStore
+    from .motion import Wobble
+    from .stills import StillStore
 
 
 _MARGIN = 6  # transparent pixels around a cut-out, so that warps never smear its edge

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.random import Generator
 
-from masklet.data.motion import camera_path, draw_times
-from masklet.data.synthetic import LEAST_AREA, ClipConfig, ClipSample, draw_actors, render
-from masklet.data.transforms import ColourConfig, CropConfig, draw_crop, jitter_colours, warp_image, warp_labels
+from .motion import camera_path, draw_times
+from .synthetic import LEAST_AREA, ClipConfig, ClipSample, draw_actors, render
+from .transforms import ColourConfig, CropConfig, draw_crop, jitter_colours, warp_image, warp_labels
 
 if TYPE_CHECKING:
-    from masklet.data.clips import ClipStore
-    from masklet.data.sequences import VideoSequence
-    from masklet.data.stills import StillStore
+    from .clips import ClipStore
+    from .sequences import VideoSequence
+    from .stills import StillStore
 
 
 @dataclass(frozen=True)

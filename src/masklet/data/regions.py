@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from masklet.data.sequences import VideoSequence
-from masklet.data.stills import Region, Still, StillStore, dev_stills
+from .sequences import VideoSequence
+from .stills import Region, Still, StillStore, dev_stills
 
 SMALLEST_SHARE = 0.005
 """Regions below this share of the image are left out."""

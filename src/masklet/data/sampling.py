@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +13,13 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
-from masklet.data.clips import ClipStore, train_clips
-from masklet.data.cutouts import CutoutConfig, Pose, draw_sprite, paste
-from masklet.data.real_clips import RealClipConfig, real_clip
-from masklet.data.stills import StillStore, train_stills
-from masklet.data.synthetic import LEAST_AREA, ClipConfig, ClipSample, make_clip
-from masklet.data.transforms import ColourConfig, CropConfig, draw_crop, jitter_colours, warp_image, warp_labels
+from .clips import ClipStore
+from .cutouts import CutoutConfig, Pose, draw_sprite, paste
+from .real_clips import RealClipConfig, real_clip
+from .sequences import iter_sequences
+from .stills import StillStore, train_stills
+from .synthetic import LEAST_AREA, ClipConfig, ClipSample, make_clip
+from .transforms import ColourConfig, CropConfig, draw_crop, jitter_colours, warp_image, warp_labels
 
 if TYPE_CHECKING:
     import os
@@ -182,7 +184,7 @@ class TrainingData:
     @staticmethod
     def open(root: str | os.PathLike[str]) -> TrainingData:
         """List the training split under a data root; files are read when first needed."""
-        return TrainingData(StillStore(train_stills(root)), ClipStore(train_clips(root)))
+        return TrainingData(StillStore(train_stills(root)), ClipStore(iter_sequences(Path(root), "train")))
 
 
 def batches(

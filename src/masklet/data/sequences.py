@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Integer, UInt8
 
-from masklet.masks.label_png import read_label_png
-from masklet.video.folder import natural_key
-from masklet.video.images import read_image
+from ..masks.label_png import read_label_png
+from ..video.folder import natural_key
+from ..video.images import read_image
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 

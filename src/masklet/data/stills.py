@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from masklet.masks.label_png import read_label_png
+from ..masks.label_png import read_label_png
 
 if TYPE_CHECKING:
     import os
@@ -159,13 +159,6 @@ class StillStore:
         while self._held > self._memory and len(self._parts) > 1:
             _, dropped = self._parts.popitem(last=False)
             self._held -= sum(part.nbytes for part in dropped)
-
-
-def regions(still: Still) -> list[UInt8[ndarray, "h w"]]:
-    """Masks (0 or 1) of every region of a still, at its own size; `StillStore` is the fast way to many."""
-    store = StillStore([still])
-    parts = store.parts(still)
-    return [np.isin(parts[region.map], region.ids).astype(np.uint8) for region in store.regions(still)]
 
 
 def _whole_map(labels: UInt8[ndarray, "h w"], number: int) -> tuple[UInt8[ndarray, "h w"], list[Region]]:

@@ -10,12 +10,12 @@ from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
-from masklet.data.cutouts import Cutout, CutoutConfig, Pose, draw_sprite, line_kernel, paste
-from masklet.data.motion import NO_SECOND_MAP, Wobble, apply_homography, camera_path, draw_path, draw_times, mesh_map
-from masklet.data.transforms import ColourConfig, CropConfig, draw_crop, jitter_colours
+from .cutouts import Cutout, CutoutConfig, Pose, draw_sprite, line_kernel, paste
+from .motion import NO_SECOND_MAP, Wobble, apply_homography, camera_path, draw_path, draw_times, mesh_map
+from .transforms import ColourConfig, CropConfig, draw_crop, jitter_colours
 
 if TYPE_CHECKING:
-    from masklet.data.stills import Still, StillStore
+    from .stills import Still, StillStore
 
 
 LEAST_AREA = 0.003  # of the frame, that an object must show in frame 0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from masklet.data.sequences import FRAME_SUFFIXES
+from ..data.sequences import FRAME_SUFFIXES
 
 
 class CopyFirst:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from masklet.data.regions import ImageRegions
-from masklet.evaluation.metrics import jaccard
-from masklet.interaction.clicks import box_of, center_click
+from ..data.regions import ImageRegions
+from ..interaction.clicks import box_of, center_click
+from .metrics import jaccard
 
 if TYPE_CHECKING:
-    from masklet.tracker import ImageSegmenter
+    from ..tracker import ImageSegmenter
 
 
 @dataclass(frozen=True)

@@ -67,34 +67,6 @@ def contour(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     return line
 
 
-def score_frames(
-    prediction: Bool[np.ndarray, "t h w"], gt: Bool[np.ndarray, "t h w"], tolerance: float = BOUNDARY_TOLERANCE
-) -> tuple[Float64[np.ndarray, " t"], Float64[np.ndarray, " t"]]:
-    """J and F of every frame of one object.
-
-    Raises:
-        ValueError: The two differ in shape or are not boolean.
-    """
-    j = jaccard(prediction, gt)
-    f = np.array([boundary_f(p, g, tolerance) for p, g in zip(prediction, gt, strict=True)], np.float64)
-    return j, f
-
-
-def sequence_mean(values: Float64[np.ndarray, " t"], *, skip_first: bool = True, skip_last: bool = True) -> float:
-    """Mean over the frames of one object; DAVIS skips the first frame (it is given) and the last one.
-
-    Raises:
-        ValueError: No frame is left to score.
-    """
-    kept = values[int(skip_first) : len(values) - int(skip_last)]
-    if len(kept) == 0:
-        raise ValueError(
-            f"got {len(values)} frames, none is left with skip_first={skip_first} and skip_last={skip_last}: "
-            "score longer sequences or skip less"
-        )
-    return float(np.mean(kept))
-
-
 def _disk(radius: int) -> np.ndarray:
     offset = np.arange(-radius, radius + 1)
     return (offset[:, None] ** 2 + offset[None] ** 2 <= radius * radius).astype(np.uint8)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from masklet.data.sequences import VideoSequence
-from masklet.evaluation.metrics import boundary_f, jaccard
-from masklet.interaction.clicks import box_of, center_click
+from ..data.sequences import VideoSequence
+from ..interaction.clicks import box_of, center_click
+from .metrics import boundary_f, jaccard
 
 if TYPE_CHECKING:
-    from masklet.tracker import Tracker
+    from ..tracker import Tracker
 
 Prompt = Literal["mask", "box", "click"]
 OnFrame = Callable[[VideoSequence, int, Mapping[int, np.ndarray]], None]

@@ -33,11 +33,6 @@ def encode(mask: Bool[np.ndarray, "h w"]) -> Rle:
     return {"size": [int(mask.shape[0]), int(mask.shape[1])], "counts": counts.decode("ascii")}
 
 
-def encode_stack(masks: Bool[np.ndarray, "n h w"]) -> list[Rle]:
-    """Encode every mask of a stack, in order; an empty stack gives an empty list."""
-    return [encode(mask) for mask in masks]
-
-
 def decode(rle: Mapping[str, Any]) -> Bool[np.ndarray, "h w"]:
     """Decode one mask; compressed (``str`` or ``bytes``) and plain (list of run lengths) counts are understood.
 

@@ -3,8 +3,8 @@
     python -m masklet.training.nano --data DIR --out runs/nano --minutes 240
     python -m masklet.training.nano --data DIR --out runs/more --minutes 110 --start nano
 
-Run it again with the same ``--out`` to go on where it stopped; kill it at any time, it saves after the step. ``weights.safetensors`` in that folder is the running
-average that ships. The recipe and what it reached are in docs/nano.md.
+Run it again with the same ``--out`` to go on where it stopped; kill it at any time, it saves after the step.
+``weights.safetensors`` in that folder is the running average that ships. Recipe and scores: docs/nano.md.
 """
 
 from __future__ import annotations

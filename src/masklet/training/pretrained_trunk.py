@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from ..model.efficientnet import STAGES, EfficientNetLite
+from ..video.pixels import MEAN, STD
 
 BATCH_NORM_EPS = 1e-3
-IMAGENET_MEAN = torch.tensor([0.485, 0.456, 0.406])
-IMAGENET_STD = torch.tensor([0.229, 0.224, 0.225])
 
 
 def pretrained_path() -> Path:
@@ -55,7 +54,7 @@ def load_pretrained(trunk: EfficientNetLite, path: Path | None = None) -> None:
             fold(f"{ours}.project", f"{theirs}._project_conv", f"{theirs}._bn2")
             index += 1
     weight = folded["stem.weight"]
-    shift = (IMAGENET_MEAN * 255 - 127) / 128
+    shift = (torch.tensor(MEAN) * 255 - 127) / 128
     folded["stem.bias"] = folded["stem.bias"] + (weight * shift[None, :, None, None]).sum((1, 2, 3))
-    folded["stem.weight"] = weight * (IMAGENET_STD * 255 / 128)[None, :, None, None]
+    folded["stem.weight"] = weight * (torch.tensor(STD) * 255 / 128)[None, :, None, None]
     trunk.load_state_dict(folded)

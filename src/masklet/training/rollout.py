@@ -17,10 +17,9 @@ from ..interaction.clicks import boxes_of, center_clicks, random_clicks
 from ..model.memory_bank import PROMPTED_SLOT, MemoryBank
 from ..model.sam2 import Sam2
 from ..structures import FrameFeatures, Prediction, Prompts, Selection
+from ..video.pixels import MEAN, STD
 from .losses import LossWeights, prediction_loss
 
-MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 STRIDE = 4
 
 
@@ -63,7 +62,8 @@ class Tally:
 
 def to_input(images: UInt8[np.ndarray, "b s s 3"]) -> Float[Tensor, "b 3 s s"]:
     """Normalised input of square RGB images."""
-    return (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 - MEAN) / STD
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
+    return (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 - mean) / std
 
 
 def to_target(masks: UInt8[np.ndarray, "b s s"]) -> Float[Tensor, "b 1 h4 w4"]:
