@@ -9,19 +9,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from masklet.checkpoints.load import load
+    from masklet.checkpoints.convert import KeyMismatchError
+    from masklet.checkpoints.download import DownloadError
+    from masklet.checkpoints.load import ModelMismatchError, load, save
+    from masklet.checkpoints.weight_files import WeightFileError
     from masklet.inference.image import ImagePredictor
+    from masklet.inference.options import SessionOptions
     from masklet.inference.session import VideoSession
     from masklet.model.sam2 import Sam2
 
 __version__ = "0.1.0"
-__all__ = ["load", "ImagePredictor", "VideoSession", "Sam2", "__version__"]
+__all__ = [
+    "load",
+    "save",
+    "ImagePredictor",
+    "VideoSession",
+    "SessionOptions",
+    "Sam2",
+    "DownloadError",
+    "WeightFileError",
+    "KeyMismatchError",
+    "ModelMismatchError",
+    "__version__",
+]
 
 _HOMES = {
     "load": "masklet.checkpoints.load",
+    "save": "masklet.checkpoints.load",
     "ImagePredictor": "masklet.inference.image",
     "VideoSession": "masklet.inference.session",
+    "SessionOptions": "masklet.inference.options",
     "Sam2": "masklet.model.sam2",
+    "DownloadError": "masklet.checkpoints.download",
+    "WeightFileError": "masklet.checkpoints.weight_files",
+    "KeyMismatchError": "masklet.checkpoints.convert",
+    "ModelMismatchError": "masklet.checkpoints.load",
 }
 
 

@@ -19,6 +19,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (
         "MASKLET_OFFLINE",
         "HF_HUB_OFFLINE",
+        "TRANSFORMERS_OFFLINE",
         "http_proxy",
         "https_proxy",
         "HTTP_PROXY",

@@ -12,7 +12,7 @@ import pytest
 
 from file_server import Behaviour, serve
 from masklet.checkpoints import download as module
-from masklet.checkpoints.download import DownloadError, cache_folder, download, offline, verify
+from masklet.checkpoints.download import DownloadError, cache_folder, download, offline, offline_variable, verify
 
 CONTENT = np.random.default_rng(0).bytes(3_500_000)
 fetch = partial(download, pause=0.01, timeout=5.0)
@@ -178,19 +178,29 @@ def test_two_at_once_fetch_it_once(server: tuple[Behaviour, str], target: Path):
     assert len(server[0].requests) == 1
 
 
-@pytest.mark.parametrize("name", ["MASKLET_OFFLINE", "HF_HUB_OFFLINE"])
+@pytest.mark.parametrize("name", ["MASKLET_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
 def test_offline_says_what_is_missing_and_where_it_goes(
     name: str, server: tuple[Behaviour, str], target: Path, monkeypatch
 ):
     monkeypatch.setenv(name, "1")
     assert offline()
-    with pytest.raises(DownloadError, match=r"weights.pt is not in the cache and the network is off") as error:
+    assert offline_variable() == name
+    with pytest.raises(DownloadError, match=rf"weights.pt is not in the cache and .* off \({name} is set\)") as error:
         fetch(server[1], target)
     assert str(target) in str(error.value)
     assert server[1] in str(error.value)
     assert server[0].requests == []
     monkeypatch.setenv(name, "0")
     assert not offline()
+
+
+def test_the_hub_s_own_variable_counts_before_that_of_transformers(monkeypatch: pytest.MonkeyPatch):
+    """As in huggingface_hub."""
+    monkeypatch.setenv("TRANSFORMERS_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    assert not offline()
+    monkeypatch.setenv("HF_HUB_OFFLINE", "")
+    assert offline()
 
 
 def test_the_usual_cache_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -93,6 +93,17 @@ def test_a_name_is_found_in_the_hugging_face_cache(tmp_path: Path, monkeypatch: 
         assert locate(known) == locate(repository) == Located(file, known)
 
 
+def test_the_id_of_a_named_model_is_found_in_our_own_cache(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", None)  # nobody may ask the hub
+    own_cache.mkdir()
+    (own_cache / TINY.file_name).touch()
+    assert locate("facebook/sam2.1-hiera-tiny") == locate("tiny") == Located(own_cache / TINY.file_name, TINY.name)
+    in_hugging_face_cache(tmp_path / "hf", "facebook/sam2.1-hiera-tiny", "model.safetensors")
+    assert locate("facebook/sam2.1-hiera-tiny") == Located(own_cache / TINY.file_name, TINY.name)
+
+
 def test_a_repository_of_someone_else_is_any_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MASKLET_OFFLINE", "1")
     file = in_hugging_face_cache(tmp_path / "hf", "someone/sam2.1-hiera-tiny", "sam2.1_hiera_tiny.pt")
@@ -102,7 +113,9 @@ def test_a_repository_of_someone_else_is_any_model(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("source", ["sam2_hiera_small", "facebook/sam2-hiera-small", "someone/else"])
 def test_offline_and_not_cached(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MASKLET_OFFLINE", "1")
-    with pytest.raises(DownloadError, match=r"is not in the cache.*the network is off") as error:
+    with pytest.raises(
+        DownloadError, match=r"is not in the cache.*the network is off \(MASKLET_OFFLINE is set\)"
+    ) as error:
         locate(source)
     assert str(tmp_path) in str(error.value)
 

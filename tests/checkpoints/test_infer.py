@@ -6,7 +6,7 @@ import pytest
 
 from golden_weights import OFFICIAL, keys
 from masklet.checkpoints.convert import our_name
-from masklet.checkpoints.infer import infer, traits, traits_of
+from masklet.checkpoints.infer import closest, infer, traits, traits_of
 from masklet.model.config import CONFIGS, HieraConfig
 from masklet.model.sam2 import build
 
@@ -46,12 +46,23 @@ def test_an_unknown_shape_lists_what_was_found():
     config = dataclasses.replace(CONFIGS["sam2_hiera_tiny"], trunk=HieraConfig(blocks=(1, 2, 5, 2), global_blocks=(5,)))
     shapes = {key: tuple(value.shape) for key, value in build(config).state_dict().items()}
     assert traits(shapes) == traits_of(config)
-    with pytest.raises(
-        ValueError, match=r"found trunk hiera, blocks \(1, 2, 5, 2\), .* version 2\.0.*known are .*base_plus"
-    ):
+    with pytest.raises(ValueError, match=r"no known model \(found trunk hiera, blocks \(1, 2, 5, 2\), .* version 2\.0"):
         infer(shapes)
 
 
 def test_too_little_to_tell():
     with pytest.raises(ValueError, match=r"too few tensors to tell sam2_hiera_tiny, .* apart"):
         infer({"prompt_encoder.labels_embedding": (4, 256)})
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+@pytest.mark.parametrize("gone", [".blocks.1.", ".blocks.2.shortcut.", "memory_attention.layers.3.", "memory_"])
+def test_the_closest_model_of_an_incomplete_file(name: str, gone: str):
+    assert closest({key: shape for key, shape in official(name).items() if gone not in key}) == name
+
+
+def test_the_closest_model_among_some():
+    shapes = official("sam2.1_hiera_small")
+    assert closest(shapes, ["nano", "sam2_hiera_small", "sam2.1_hiera_large"]) == "sam2_hiera_small"
+    with_other_shapes = {key: (1, *shape) for key, shape in shapes.items()}
+    assert closest(with_other_shapes) == "sam2.1_hiera_small"

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -15,7 +17,9 @@ from golden_weights import keys, state
 from masklet.checkpoints import hub
 from masklet.checkpoints.convert import KeyMismatchError, from_official, to_official, to_transformers
 from masklet.checkpoints.load import ModelMismatchError, load, save
+from masklet.checkpoints.registry import REGISTRY
 from masklet.checkpoints.transformers_keys import MATRIX_AGAIN
+from masklet.checkpoints.weight_files import WeightFileError
 from masklet.model.config import CONFIGS
 from masklet.model.sam2 import Sam2, build
 
@@ -23,6 +27,16 @@ from masklet.model.sam2 import Sam2, build
 def same(model: Sam2, other: dict[str, Tensor]) -> bool:
     mine = model.state_dict()
     return mine.keys() == other.keys() and all(torch.equal(mine[key], other[key]) for key in mine)
+
+
+def test_reading_writing_and_their_errors_are_public():
+    import masklet
+    from masklet.checkpoints.download import DownloadError
+    from masklet.inference.options import SessionOptions
+
+    public = (load, save, SessionOptions, DownloadError, WeightFileError, KeyMismatchError, ModelMismatchError)
+    assert tuple(getattr(masklet, value.__name__) for value in public) == public
+    assert {value.__name__ for value in public} <= {*masklet.__all__}
 
 
 def test_a_file_gives_the_model_back(nano: Sam2, nano_file: Path):
@@ -52,6 +66,28 @@ def test_image_size_and_dtype(nano_file: Path):
     assert {value.dtype for value in model.state_dict().values()} == {torch.float16}
     with pytest.raises(ValueError, match=r"image_size must be a positive multiple of 32, got 100"):
         load(nano_file, image_size=100)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_a_model_gets_the_type_asked_for(dtype: torch.dtype, nano: Sam2, nano_file: Path):
+    assert same(load(nano_file, dtype=dtype), {key: value.to(dtype) for key, value in nano.state_dict().items()})
+
+
+def test_a_type_without_fractions_is_refused(nano_file: Path):
+    with pytest.raises(ValueError, match=r"dtype must be a floating-point type .* got torch\.int8"):
+        load(nano_file, dtype=torch.int8)
+
+
+def test_the_weights_that_ship(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MASKLET_OFFLINE", "1")
+    path = hub.shipped_file(REGISTRY["nano"])
+    assert path.stat().st_size <= 15_000_000
+    stored = load_file(path)
+    assert {value.dtype for value in stored.values()} == {torch.float16}
+    model = load()
+    assert model.config == CONFIGS["nano"]
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+    assert same(model, {key: value.float() for key, value in stored.items()})
 
 
 def test_nano_is_the_default_and_needs_no_network(nano: Sam2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -117,6 +153,18 @@ def test_a_transformers_folder(tiny_file: Path, tmp_path: Path):
     assert same(load(folder), model.state_dict())
 
 
+def test_a_folder_whose_name_has_dots(tiny_file: Path, tmp_path: Path):
+    model = load(tiny_file)
+    for name in ("sam2.1_hiera_tiny", "run.v2", "sam2.1"):
+        folder = save(model, tmp_path / "out" / name, "transformers")
+        assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors"]
+    assert same(load(tmp_path / "out" / "sam2.1_hiera_tiny"), model.state_dict())
+    for name in ("w.bin", "w.PT", "w.safetensor"):
+        with pytest.raises(ValueError, match=r"expected a file that ends in .safetensors, .pt, .pth"):
+            save(model, tmp_path / name, "transformers")
+    assert os.listdir(tmp_path) == ["out"]
+
+
 def test_where_a_model_cannot_be_saved(nano: Sam2, tmp_path: Path):
     with pytest.raises(KeyMismatchError, match=r"no name in the official layout: .*use layout='masklet'"):
         save(nano, tmp_path / "w.pt", "official")
@@ -158,6 +206,92 @@ def test_missing_and_unexpected_keys_are_named_as_in_the_file(tiny_state: dict[s
     assert "not floating point (1): no_object_pointer" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "image_encoder.trunk.blocks.4.",
+        "image_encoder.trunk.blocks.11.",
+        "image_encoder.trunk.blocks.1.proj.",
+        "memory_attention.layers.2.",
+    ],
+)
+@pytest.mark.parametrize("given", ["file", "model", "name"])
+def test_what_a_whole_layer_lacks_is_named(
+    gone: str, given: str, tiny_state: dict[str, Tensor], tmp_path: Path, own_cache: Path
+):
+    """Though the shapes that are left are those of no known model, or of several."""
+    lost = sorted(key for key in tiny_state if key.startswith(gone))
+    own_cache.mkdir()
+    path = own_cache / "sam2.1_hiera_tiny.pt"
+    torch.save({**{key: value for key, value in tiny_state.items() if key not in lost}, "extra": torch.zeros(1)}, path)
+    source, model = {"file": (path, None), "model": (path, "tiny"), "name": ("sam2.1_hiera_tiny", None)}[given]
+    with pytest.raises(KeyMismatchError) as error:
+        load(source, model=model)
+    text = str(error.value)
+    assert f"missing ({len(lost)}): {', '.join(lost[:8])}" in text
+    assert "; unexpected (1): extra; " in text
+    assert "of another shape" not in text
+    assert len(text) < 1500
+    if given == "file":
+        assert "closest is sam2.1_hiera_tiny (official layout): missing" in text
+        assert "give the name of the model" in text
+    else:
+        assert f"{path}: its keys (official layout) do not fit sam2.1_hiera_tiny: missing" in text
+        assert "name of the model" not in text
+        assert "give the model's name" not in text
+
+
+def test_what_a_transformers_file_lacks_is_named_as_there(tiny_state: dict[str, Tensor], tmp_path: Path):
+    theirs = to_transformers(from_official(tiny_state))
+    del theirs["vision_encoder.backbone.blocks.3.proj.weight"], theirs["vision_encoder.backbone.blocks.3.proj.bias"]
+    lost = "missing (2): vision_encoder.backbone.blocks.3.proj.bias, vision_encoder.backbone.blocks.3.proj.weight; "
+    with pytest.raises(
+        KeyMismatchError, match=re.escape(f"closest is sam2.1_hiera_tiny (transformers layout): {lost}")
+    ):
+        load(rewritten(tmp_path / "w.safetensors", theirs))
+
+
+def test_an_incomplete_file_that_cannot_be_nano(tiny_state: dict[str, Tensor], tmp_path: Path):
+    left = {key: value for key, value in tiny_state.items() if ".blocks.4." not in key}
+    with pytest.raises(ModelMismatchError, match=r"got a file in the official layout, expected nano"):
+        load(rewritten(tmp_path / "w.safetensors", left), model="nano")
+
+
+def test_a_model_of_no_known_shape_is_compared_with_the_closest(tmp_path: Path):
+    from dataclasses import replace
+
+    config = replace(CONFIGS["sam2_hiera_tiny"], attention_layers=3)
+    with torch.device("meta"):
+        shapes = {key: value.shape for key, value in build(config).state_dict().items()}
+    rewritten(tmp_path / "w.safetensors", {key: torch.zeros(shape) for key, shape in shapes.items()})
+    found = r"no known model \(found .* attention layers 3\)"
+    missing = r"missing \(26\): memory_attention\.layers\.3"
+    with pytest.raises(KeyMismatchError, match=rf"{found}; closest is sam2_hiera_tiny .*{missing}"):
+        load(tmp_path / "w.safetensors")
+
+
+def test_a_download_that_changed_since_is_said_to_have(own_cache: Path, tiny_file: Path):
+    own_cache.mkdir()
+    path, noted = own_cache / "sam2.1_hiera_tiny.pt", own_cache / "sam2.1_hiera_tiny.pt.sha256"
+    content = tiny_file.read_bytes()
+    path.write_bytes(content[:-1000])
+    advice = r"it was downloaded .*: delete it and load 'sam2.1_hiera_tiny' again to download it anew"
+    noted.write_text(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n")
+    for source in ("tiny", path):
+        with pytest.raises(WeightFileError, match=rf"{re.escape(str(path))}: got a truncated .*changed since {advice}"):
+            load(source)
+    torch.save({"model": state(keys("sam2_hiera_tiny"))}, path)
+    with pytest.raises(WeightFileError, match=rf"got sam2_hiera_tiny .*changed since {advice}"):
+        load("tiny")
+    noted.write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")  # what was downloaded
+    with pytest.raises(ModelMismatchError, match=r"^(?!.*changed since)"):
+        load("tiny")
+    noted.unlink()
+    path.write_bytes(content[:-1000])
+    with pytest.raises(WeightFileError, match=r"^(?!.*changed since)"):
+        load("tiny")
+
+
 def test_one_matrix_of_transformers_is_enough(tiny_state: dict[str, Tensor], tmp_path: Path):
     theirs = to_transformers(from_official(tiny_state))
     del theirs[MATRIX_AGAIN]
@@ -168,7 +302,9 @@ def test_the_image_part_alone_is_refused_by_name(tiny_state: dict[str, Tensor], 
     theirs = to_transformers(from_official(tiny_state))
     image = {key: theirs[key] for key in keys("Sam2Model")}
     with pytest.raises(
-        KeyMismatchError, match=r"image part of a model.*memory_attention, .*facebook/sam2.1-hiera-tiny"
+        KeyMismatchError,
+        match=r"image part of a model alone, as transformers' Sam2Model saves it; masklet loads whole models, "
+        r"and missing are memory_attention, .*Sam2VideoModel.* facebook/sam2.1-hiera-tiny$",
     ):
         load(rewritten(tmp_path / "w.safetensors", image))
 
@@ -209,7 +345,7 @@ def test_a_text_that_does_not_fit_its_tensors(nano: Sam2, tmp_path: Path):
     with pytest.raises(KeyMismatchError, match=r"do not fit sam2_hiera_tiny"):
         load(tmp_path / "w.safetensors")
     save_file(state_, tmp_path / "w.safetensors", metadata={"masklet": "who knows"})
-    with pytest.raises(ValueError, match=r"w.safetensors: got 'who knows'"):
+    with pytest.raises(WeightFileError, match=r"w.safetensors: got 'who knows'"):
         load(tmp_path / "w.safetensors")
 
 

@@ -28,6 +28,8 @@ def test_the_table_names_every_model_in_80_columns(cache: Path, capsys: pytest.C
     (line,) = [line for line in lines if line.startswith("sam2.1_hiera_base_plus")]
     assert line.split() == ["sam2.1_hiera_base_plus", "80.9", "M", "1024", "px", "78.2", "73.7", "78.2", "cached"]
     assert f"{cache}" in lines[-1]
+    assert "Licence of the weights: Apache-2.0." in lines
+    assert f"Licence of nano: {REGISTRY['nano'].license}." in lines
 
 
 def test_json(cache: Path, capsys: pytest.CaptureFixture[str]):
@@ -39,6 +41,8 @@ def test_json(cache: Path, capsys: pytest.CaptureFixture[str]):
     assert row["path"] == str(cache / "sam2.1_hiera_base_plus.pt")
     assert row["scores"] == {"sav_test": 78.2, "mose_val": 73.7, "lvos_v2": 78.2}
     assert rows["nano"]["scores"] is None
+    assert "trained on research data" in rows["nano"]["license"]
+    assert row["license"] == "Apache-2.0"
     assert rows["sam2_hiera_tiny"]["path"] is None
 
 

@@ -1,9 +1,11 @@
 """Numbers that others published for the official weights, from our API with official options.
 
-Opt-in (``-m weights``). Weights: those in the cache (``masklet models``), or files or ``transformers`` folders named
-like the model in the folder ``MASKLET_WEIGHTS``. Pictures: truck.jpg, groceries.jpg, bedroom.mp4 and, for two more
-cases, dog-sam.png and car.png in the folder ``MASKLET_FIXTURES`` (from ``hf-internal-testing/sam2-fixtures`` and
-``huggingface/documentation-images`` on Hugging Face, and the assets of ``ybelkada/segment-anything``).
+Opt-in: ``MASKLET_WEIGHTS=DIR MASKLET_FIXTURES=DIR pytest -m weights tests/parity/test_published.py``; a test whose
+files are missing is skipped. Weights: files or ``transformers`` folders named like the model in the folder
+``MASKLET_WEIGHTS``, else those in the cache (``masklet models``). Pictures: truck.jpg, groceries.jpg, bedroom.mp4 and,
+for two more cases, dog-sam.png and car.png in the folder ``MASKLET_FIXTURES`` (from
+``hf-internal-testing/sam2-fixtures`` and ``huggingface/documentation-images`` on Hugging Face, and the assets of
+``ybelkada/segment-anything``).
 
 The numbers are those of the integration tests of ``transformers``, which resizes 8-bit pixels: we give our predictors
 frames resized that way, and prompts scaled with them. Left out are rows that it computed with prompts padded to equal

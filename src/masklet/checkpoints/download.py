@@ -31,9 +31,20 @@ class DownloadError(OSError):
 
 
 def offline() -> bool:
-    """Whether the network is forbidden: ``MASKLET_OFFLINE`` or ``HF_HUB_OFFLINE``."""
-    values = (os.environ.get(name, "") for name in ("MASKLET_OFFLINE", "HF_HUB_OFFLINE"))
-    return any(value.strip().upper() in ("1", "ON", "YES", "TRUE") for value in values)
+    """Whether the network is forbidden, by one of the variables of :func:`offline_variable`."""
+    return offline_variable() is not None
+
+
+def offline_variable() -> str | None:
+    """The variable that forbids the network, None where none does.
+
+    ``MASKLET_OFFLINE``, ``HF_HUB_OFFLINE``, or, as for huggingface_hub, ``TRANSFORMERS_OFFLINE`` where that is not set.
+    """
+    hub = "HF_HUB_OFFLINE" if os.environ.get("HF_HUB_OFFLINE") else "TRANSFORMERS_OFFLINE"
+    for name in ("MASKLET_OFFLINE", hub):
+        if os.environ.get(name, "").strip().upper() in ("1", "ON", "YES", "TRUE"):
+            return name
+    return None
 
 
 def cache_folder() -> Path:
@@ -72,7 +83,7 @@ def download(
     by_hand = f"fetch {url} elsewhere and put it there as {target}"
     if offline():
         raise DownloadError(
-            f"{target.name} is not in the cache and the network is off (MASKLET_OFFLINE or HF_HUB_OFFLINE is set): "
+            f"{target.name} is not in the cache and the network is off ({offline_variable()} is set): "
             f"unset it, or {by_hand}"
         )
     from huggingface_hub.utils import WeakFileLock

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from .download import DownloadError, Progress, cache_folder, download, offline
+from .download import DownloadError, Progress, cache_folder, download, offline, offline_variable
 from .registry import REGISTRY, Entry, entry, find
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
@@ -27,7 +27,8 @@ class Located:
 def locate(source: str | os.PathLike[str], *, progress: Progress | None = None) -> Located:
     """The weight file of a name, a Hugging Face id, a file or a folder.
 
-    A name or alias comes first, then what exists on disk, then an id of the form ``owner/repository``.
+    A name or alias comes first, then what exists on disk, then an id of the form ``owner/repository``. The official id
+    of a named model finds its file in our own cache first, as its name finds what Hugging Face's cache holds.
 
     Raises:
         ValueError: If the source is none of these, or a folder holds no or several weight files.
@@ -48,7 +49,9 @@ def locate(source: str | os.PathLike[str], *, progress: Progress | None = None) 
             f"{', '.join(REGISTRY)}"
         )
     if _ID.fullmatch(text):
-        return Located(_from_hugging_face(text, named), None if named is None else named.name)
+        own = None if named is None else cache_folder() / named.file_name
+        file = own if own is not None and own.exists() else _from_hugging_face(text, named)
+        return Located(file, None if named is None else named.name)
     return Located(weights_of(entry(text), progress=progress), entry(text).name)
 
 
@@ -138,7 +141,7 @@ def _from_hugging_face(repository: str, known: Entry | None) -> Path:
         )
     why = "cannot be reached"
     if offline():
-        why = "the network is off (MASKLET_OFFLINE or HF_HUB_OFFLINE is set): unset it"
+        why = f"the network is off ({offline_variable()} is set): unset it"
     raise DownloadError(
         f"{repository}: {names[0]} is not in the cache ({constants.HF_HUB_CACHE}) and {why}; or download the "
         "repository elsewhere and give its folder"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from itertools import pairwise
 
+import torch
+
 from ..model.config import CONFIGS, HieraConfig, ModelConfig
+from ..model.sam2 import build
 
 Shape = tuple[int, ...]
 
@@ -58,11 +62,24 @@ def infer(shapes: Mapping[str, Shape]) -> str:
     if len(names) == 1:
         return names[0]
     if names:
-        raise ValueError(
-            f"got too few tensors to tell {', '.join(names)} apart: found only {found}; give the model's name"
-        )
-    known = "; ".join(f"{name}: {traits_of(config)}" for name, config in CONFIGS.items())
-    raise ValueError(f"got weights of no known model: found {found}; known are {known}")
+        raise ValueError(f"got too few tensors to tell {', '.join(names)} apart (found only {found})")
+    raise ValueError(f"got weights of no known model (found {found})")
+
+
+def closest(shapes: Mapping[str, Shape], names: Iterable[str] = CONFIGS) -> str:
+    """Which of these models has most of the tensors: by name and shape, then by name; of equals the smallest."""
+
+    def agreement(name: str) -> tuple[int, int, int]:
+        expected = _shapes_of(name)
+        return len(shapes.items() & expected.items()), len(shapes.keys() & expected.keys()), -len(expected)
+
+    return max(names, key=agreement)
+
+
+@lru_cache
+def _shapes_of(name: str) -> dict[str, Shape]:
+    with torch.device("meta"):
+        return {key: tuple(value.shape) for key, value in build(CONFIGS[name]).state_dict().items()}
 
 
 def traits(shapes: Mapping[str, Shape]) -> Traits:

@@ -14,6 +14,7 @@ from ..model.config import CONFIGS, ModelConfig
 
 _SERVER = "https://dl.fbaipublicfiles.com/segment_anything_2"
 _LICENSE = "Apache-2.0"
+_NANO_LICENSE = "code Apache-2.0; weights: trained on research data, see docs/nano.md"
 _DEFAULT_VERSION = "sam2.1"
 
 
@@ -33,7 +34,7 @@ class Entry:
     Attributes:
         name: Key of its configuration.
         parameters: Trainable numbers.
-        license: SPDX name of the licence of the weights.
+        license: SPDX name of the licence of the weights, or what is to be known where no single licence holds.
         url: Official file; None for weights inside the package.
         repository: Hugging Face id; None for weights inside the package.
         scores: Published by its authors; None where nobody has.
@@ -70,7 +71,7 @@ def _official(version: str, size: str, parameters: int, *scores: float) -> Entry
 
 
 _ENTRIES = (
-    Entry("nano", 4_621_906, _LICENSE),
+    Entry("nano", 4_621_906, _NANO_LICENSE),
     _official("sam2.1", "tiny", 38_962_498, 76.5, 71.8, 77.3),
     _official("sam2.1", "small", 46_060_354, 76.6, 73.5, 78.3),
     _official("sam2.1", "base_plus", 80_850_178, 78.2, 73.7, 78.2),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,11 +14,16 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from ..video.atomic import replacing
 from . import config_text
 
 _STATES = ("model", "state_dict")  # where a file may keep its tensors
 _AGAIN = "download or copy it again"
 _WRAPPERS = ("module.", "_orig_mod.")  # what parallel training and compilation put before each key
+
+
+class WeightFileError(ValueError):
+    """A file that is no weight file, or is damaged; the message says what it is and what to do."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def read(path: Path) -> Weights:
     """The tensors of a file, on the CPU and backed by the file: copy them before the file may change.
 
     Raises:
-        ValueError: If the file is no weight file, is damaged, or holds anything but tensors.
+        WeightFileError: If the file is no weight file, is damaged, or holds anything but tensors.
         OSError: If it cannot be opened.
     """
     if path.exists() and not path.is_file():
@@ -54,12 +57,14 @@ def read(path: Path) -> Weights:
 def write(path: Path, state: Mapping[str, Tensor], config: str | None) -> None:
     """Write tensors to ``.safetensors``, ``.pt`` or ``.pth``; the file is complete or absent, an older one is replaced.
 
+    Missing parent folders are made.
+
     Raises:
         OSError: If it cannot be written.
     """
     alone = {key: value.detach().to("cpu").clone(memory_format=torch.contiguous_format) for key, value in state.items()}
     extra = {} if config is None else {config_text.ENTRY: config}
-    with whole(path) as part:
+    with replacing(path) as part:
         if path.suffix == ".safetensors":
             from safetensors import SafetensorError
             from safetensors.torch import save_file
@@ -67,23 +72,12 @@ def write(path: Path, state: Mapping[str, Tensor], config: str | None) -> None:
             try:
                 save_file(alone, part, metadata={"format": "pt", **extra})
             except SafetensorError as error:
-                raise OSError(f"{path}: could not be written ({error})") from error
+                raise OSError(str(error)) from error
         else:
             try:
                 torch.save({"model": alone, **extra}, part)
             except RuntimeError as error:
-                raise OSError(f"{path}: could not be written ({error})") from error
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A temporary file beside ``path`` to write, moved there in one step at the end, removed on any error."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+                raise OSError(str(error)) from error
 
 
 def _recognise(path: Path, head: bytes) -> str:
@@ -152,4 +146,4 @@ def _tensors_of(path: Path, content: Any) -> Weights:
 
 
 def _refuse(path: Path, got: str, advice: str, cause: BaseException | None = None) -> NoReturn:
-    raise ValueError(f"{path}: got {got}; expected SAM 2 weights as .safetensors or .pt; {advice}") from cause
+    raise WeightFileError(f"{path}: got {got}; expected SAM 2 weights as .safetensors or .pt; {advice}") from cause

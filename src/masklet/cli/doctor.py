@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import NamedTuple
 
-from masklet import __version__
+from .. import __version__
 
 
 class Fact(NamedTuple):
@@ -99,11 +99,21 @@ def compute() -> Iterator[Fact]:
 
 
 def storage() -> Iterator[Fact]:
-    """Where weights come from and whether H.264 can be written."""
+    """Where weights come from, whether they are as downloaded, and whether H.264 can be written."""
     from huggingface_hub import constants
 
-    yield Fact("storage", "cache", f"{constants.HF_HUB_CACHE} ({_room(Path(constants.HF_HUB_CACHE))})")
-    yield Fact("storage", "offline mode", "on: HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "off")
+    from ..checkpoints.available import available
+    from ..checkpoints.download import cache_folder, offline_variable, verify
+
+    for name, folder in (("cache", cache_folder()), ("Hugging Face cache", Path(constants.HF_HUB_CACHE))):
+        yield Fact("storage", name, f"{folder} ({_room(folder)})")
+    variable = offline_variable()
+    yield Fact("storage", "offline mode", "off" if variable is None else f"on: {variable} is set")
+    for row in available():
+        if row.state == "cached" and row.path is not None:
+            changed = verify(row.path) is False
+            state = f"changed since its download: delete {row.path} and load it again" if changed else "cached"
+            yield Fact("storage", row.entry.name, state)
     shipped = resources.files("masklet") / "weights"
     entries = shipped.iterdir() if shipped.is_dir() else ()
     names = sorted(entry.name for entry in entries if entry.name.endswith(".safetensors"))

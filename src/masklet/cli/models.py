@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as encoder
+from collections import Counter
 from typing import Any
 
 from ..checkpoints.available import Row, available
@@ -34,6 +35,10 @@ def models(json: bool = False) -> int:
     console = Console(highlight=False)
     console.print(table)
     console.print("\nScores: published J&F in percent (SA-V: test set), from the mask of the first frame.")
+    ((usual, _),) = Counter(row.entry.license for row in rows).most_common(1)
+    console.print(f"Licence of the weights: {usual}.")
+    for entry in (row.entry for row in rows if row.entry.license != usual):
+        console.print(f"Licence of {entry.name}: {escape(entry.license)}.", soft_wrap=True)
     console.print(f"Downloads go to {escape(str(cache_folder()))} (MASKLET_CACHE).", soft_wrap=True)
     return 0
 
