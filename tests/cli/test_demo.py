@@ -49,6 +49,8 @@ def test_two_objects_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     assert {i for _, i in job.prompts} == {1, 2}
     assert job.formats == ["png", "overlay"]
     assert job.model == "nano"
+    assert main(["demo", "--max-pixels", "7"]) == 0
+    assert jobs[-1].max_pixels == 7
 
 
 def test_a_video_of_ones_own_needs_a_prompt(jobs: list[Job], capsys: pytest.CaptureFixture[str]):

@@ -15,11 +15,11 @@ def test_nothing_shows_unless_something_is_downloaded(capsys: pytest.CaptureFixt
 def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("COLUMNS", "150")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    with download_bar("tiny") as progress:
+    with download_bar("[red]tiny[/x]") as progress:
         progress(1_000_000, None)
         progress(39_000_000, 78_000_000)
         progress(78_000_000, 78_000_000)
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "downloading tiny" in shown.err
+    assert "downloading [red]tiny[/x]" in shown.err
     assert "78.0/78.0 MB" in shown.err

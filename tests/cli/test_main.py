@@ -1,9 +1,16 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 
+import av.error
+import cv2
+import numpy as np
 import pytest
 
 from masklet import __version__
@@ -32,6 +39,21 @@ def mistake() -> None:
     raise ValueError("got a box of no area,\n  expected x0 < x1")
 
 
+def terminate() -> None:
+    """Be ended by another process."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(10)
+
+
+def fail(kind: str) -> None:
+    """Fail as libraries do."""
+    if kind == "cv2":
+        cv2.resize(np.zeros((2, 2), np.uint8), (-1, -1))
+    if kind == "av":
+        raise av.error.FFmpegError(-1, "the muxer gave up")
+    raise {"torch": RuntimeError, "memory": MemoryError}[kind]("you tried to\n  allocate 10 TB")
+
+
 def bug() -> None:
     """Stand in for a defect of ours."""
     raise AssertionError("this is ours")
@@ -40,7 +62,7 @@ def bug() -> None:
 @pytest.fixture(autouse=True)
 def verbs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MASKLET_TRACEBACK", raising=False)
-    for function in (echo, three, interrupt, mistake, bug):
+    for function in (echo, three, interrupt, terminate, fail, mistake, bug):
         monkeypatch.setitem(cli.VERBS, function.__name__, Verb("fake_verbs", function.__name__, "A verb of the tests."))
     monkeypatch.setitem(sys.modules, "fake_verbs", sys.modules[__name__])
 
@@ -97,6 +119,69 @@ def test_interrupt_exits_as_shells_expect(capsys: pytest.CaptureFixture[str]):
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_termination_is_an_interruption_with_a_code_of_its_own(capsys: pytest.CaptureFixture[str]):
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["terminate"]) == 143
+    assert capsys.readouterr().err == "\nterminated\n"
+    assert signal.getsignal(signal.SIGTERM) == before == signal.SIG_DFL
+
+
+def test_a_handler_of_somebody_else_stays(monkeypatch: pytest.MonkeyPatch):
+    called = []
+    signal.signal(signal.SIGTERM, lambda *_: called.append(1))
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    try:
+        assert main(["terminate"]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert called == [1]
+
+
+def test_a_thread_can_run_a_command():
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(main(["three"])))
+    thread.start()
+    thread.join()
+    assert codes == [3]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("torch", "masklet: you tried to allocate 10 TB (MASKLET_TRACEBACK=1 shows where this came from)"),
+        ("memory", "masklet: there is not enough memory (you tried to allocate 10 TB): try a smaller --image-size"),
+        ("cv2", "masklet: OpenCV("),
+        ("av", "masklet: [Errno -1] the muxer gave up"),
+    ],
+)
+def test_failures_of_libraries_are_one_line(kind: str, said: str, monkeypatch, capsys: pytest.CaptureFixture[str]):
+    assert main(["fail", "--kind", kind]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(said)
+    assert shown.count("\n") == 1
+    monkeypatch.setenv("MASKLET_TRACEBACK", "1")
+    with pytest.raises((RuntimeError, MemoryError, cv2.error, av.error.FFmpegError)):
+        main(["fail", "--kind", kind])
+
+
+def test_libraries_are_not_loaded_to_look_for_their_errors(monkeypatch, capsys: pytest.CaptureFixture[str]):
+    for name in ("cv2", "av.error"):
+        monkeypatch.delitem(sys.modules, name)
+    assert main(["mistake"]) == 2
+    assert "cv2" not in sys.modules
+
+
+def test_opencv_says_nothing_of_its_own():
+    code = (
+        "import sys, types; from masklet.cli import main as m; module = types.ModuleType('fake');"
+        "exec('def noise() -> None:\\n import cv2\\n cv2.imread(\"nowhere.png\")', module.__dict__);"
+        "sys.modules['fake'] = module; m.VERBS['noise'] = m.Verb('fake', 'noise', ''); sys.exit(m.main(['noise']))"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "OPENCV_LOG_LEVEL"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_mistake_is_one_plain_line_when_nobody_watches(capsys: pytest.CaptureFixture[str]):
     assert main(["mistake"]) == 2
     assert capsys.readouterr().err == "masklet: got a box of no area, expected x0 < x1\n"
@@ -129,6 +214,10 @@ def test_our_own_bugs_keep_their_traceback():
         (OSError("the download stopped"), "the download stopped"),
         (KeyError("got object 7, expected one of 1, 2"), "got object 7, expected one of 1, 2"),
         (ValueError(), "ValueError"),
+        (
+            RuntimeError("out of memory"),
+            "there is not enough memory (out of memory): try a smaller --image-size, or a smaller image or video",
+        ),
     ],
 )
 def test_describe(error: Exception, line: str):

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from masklet.cli.output import shown, write_results
+from masklet.cli.output import check_output, leftovers, named, shown, write_results
 from masklet.inference.results import FrameResult, ObjectResult
-from masklet.masks.label_png import read_label_png
+from masklet.masks.label_png import encode_label_png, read_label_png
+from masklet.video.atomic import write_bytes
 from masklet.video.frames import open_source
+from masklet.video.mask_files import write_mask_file
+from masklet.video.writer import MaskPngWriter
 from tiny_model import clip
 
 SIZE = (48, 72)
@@ -49,12 +52,12 @@ def test_frames_are_written_as_they_come(tmp_path: Path):
         assert np.array_equal(np.unique(read_label_png(tmp_path / "masks" / "00000.png")), [0, 1, 2])
         assert not (tmp_path / "masks" / "00001.png").exists()
         walk.close()
-    assert not (tmp_path / "scores.json").exists()
+    assert json.loads((tmp_path / "scores.json").read_text())["1"].keys() == {"0"}
 
 
 @pytest.mark.parametrize("how", ["error", "stopped"])
 @pytest.mark.parametrize("rising", [True, False])
-def test_an_interrupted_run_leaves_no_joint_file(tmp_path: Path, how: str, rising: bool):
+def test_an_interrupted_run_tells_of_the_finished_frames(tmp_path: Path, how: str, rising: bool):
     def results() -> Iterator[FrameResult]:
         yield result(0)
         yield result(1)
@@ -72,9 +75,64 @@ def test_an_interrupted_run_leaves_no_joint_file(tmp_path: Path, how: str, risin
         else:
             walk.close()
     left = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file())
-    assert left == ["masks/00000.png", "masks/00001.png"]
+    assert left == ["masks.coco.json", "masks/00000.png", "masks/00001.png", "scores.json"]
+    assert json.loads((tmp_path / "scores.json").read_text())["1"].keys() == {"0", "1"}
+    assert [f["frame"] for f in json.loads((tmp_path / "masks.coco.json").read_text())["frames"]] == [0, 1]
+
+
+def test_a_run_that_fails_before_its_first_frame_touches_nothing(tmp_path: Path):
+    def results() -> Iterator[FrameResult]:
+        raise ValueError("nothing to see")
+        yield result(0)
+
+    out = tmp_path / "out"
+    with open_source(clip(2)) as source:
+        list(write_results(iter([result(0)]), source, out, ["png", "coco"], True))
+        before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+        with pytest.raises(ValueError, match="nothing to see"):
+            list(write_results(results(), source, out, ["coco"], True))
+        assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+        assert list(write_results(iter([]), source, tmp_path / "none", ["png"], True)) == []
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_frame_that_was_not_written_is_not_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    add = MaskPngWriter.add
+
+    def full(self: MaskPngWriter, index: int, masks: object, **rest: object) -> None:
+        if index == 1:
+            raise OSError("the disk is full")
+        add(self, index, masks, **rest)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(MaskPngWriter, "add", full)
+    with open_source(clip(2)) as source, pytest.raises(OSError, match="the disk is full"):
+        list(write_results(iter([result(0), result(1)]), source, tmp_path, ["png"], True))
+    assert json.loads((tmp_path / "scores.json").read_text())["2"].keys() == {"0"}
 
 
 def test_sa_v_needs_a_length(tmp_path: Path):
     with open_source(iter(clip(2))) as source, pytest.raises(ValueError, match="sa-v needs a source of known length"):
-        list(write_results(iter([result(0)]), source, tmp_path, ["sa-v"], True))
+        check_output(tmp_path, ["sa-v"], source, [], [1])
+
+
+def test_only_files_of_earlier_runs_are_leftovers(tmp_path: Path):
+    names = [
+        "masks/00000.png", "masks/100000.png", "objects/001/00000.png", "objects/1000/00007.png", "masks.coco.json",
+        "masks.sav.json", "overlay.mp4", "scores.json",
+    ]  # fmt: skip
+    others = [
+        "masks/0.png", "masks/00000.jpg", "masks/a00000.png", "masks/deeper/00000.png", "objects/00000.png",
+        "objects/a/00000.png", "00000.png", "masks.json", "masks/001/00000.png",
+    ]  # fmt: skip
+    for name in names + others:
+        if name.endswith(".png"):
+            write_mask_file(tmp_path / name, np.ones((2, 2), np.uint8))
+        else:
+            write_bytes(tmp_path / name, b"")
+    mine = tmp_path / "masks" / "00001.png"  # a name of ours, but not our file
+    mine.write_bytes(encode_label_png(np.ones((2, 2), np.uint8)))
+    assert leftovers(tmp_path) == sorted(tmp_path / name for name in names)
+    (tmp_path / "scores.json").unlink()  # then nothing says that there was a run, but the PNG files do
+    assert leftovers(tmp_path) == sorted(tmp_path / name for name in names if name.endswith(".png"))
+    assert leftovers(tmp_path / "nowhere") == []
+    assert mine in named(tmp_path, ["png"])

@@ -55,6 +55,7 @@ def test_every_label_of_a_mask_file_is_an_object(tmp_path: Path):
     write_mask_file(path, labels)
     found = video_prompts([], [], [], [f"3:{path}"])
     assert sorted(found) == [(3, 1), (3, 5)]
+    assert found[3, 1].mask_file == found[3, 5].mask_file == path
     assert np.array_equal(found[3, 5].mask, labels == 5)  # pyright: ignore[reportArgumentType]
     named = video_prompts([], [], [], [f"9@3:{path}"])
     assert sorted(named) == [(3, 9)]

@@ -67,7 +67,6 @@ def test_one_click_gives_three_candidates(segment, tiny: Sam2, capsys: pytest.Ca
     [
         (["--point", CLICK, "--single"], {"points": [DISC], "labels": [1]}),
         (["--point", CLICK, "--negative", "5,5"], {"points": [DISC, (5, 5)], "labels": [1, 0]}),
-        (["--point", CLICK, "--point=-5,5"], {"points": [DISC, (5, 5)], "labels": [1, 0]}),
         (["--box", "5,5,40,40"], {"box": (5, 5, 40, 40)}),
         (["--box", "5,5,40,40", "--point", CLICK], {"box": (5, 5, 40, 40), "points": [DISC], "labels": [1]}),
     ],
@@ -108,7 +107,12 @@ def test_a_rough_mask_is_refined(segment, tmp_path: Path, tiny: Sam2):
         (["--box", "9,9,3,3"], "corners swapped"),
         (["--box", "1,1,5,5", "--box", "2,2,9,9", "--point", "3,3"], "got 2 boxes and clicks or a mask"),
         (["--mask", "nowhere.png"], "nowhere.png"),
-        (["--point", "3,3", "--max-pixels", "100"], "the limit is 100"),
+        (["--point", "3,3", "--max-pixels", "100"], "the limit is 100: pass a larger max_pixels (--max-pixels)"),
+        (["--point=-5,10"], "got '-5,10', which is outside the image"),
+        (["--point", "3,3", "--point=-0,10"], "for a click off the object use --negative 0,10"),
+        (["--point", "3,3", "--negative=-5,10"], "got '-5,10', which is outside the image"),
+        (["--point", "3,3", "--device", "foo"], "got --device foo, but torch can use only cpu"),
+        (["--point", "3,3", "--image-size", "3200000"], "expected at most 4096"),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(
@@ -127,5 +131,53 @@ def test_a_mask_of_another_size(segment, tmp_path: Path, capsys: pytest.CaptureF
     write_mask_file(tmp_path / "small.png", np.ones((4, 4), np.uint8))
     code, out = segment("--mask", str(tmp_path / "small.png"))
     assert code == 2
-    assert "(48, 72), got shape (4, 4)" in capsys.readouterr().err
+    assert f"the mask file {tmp_path / 'small.png'} has 4 x 4 pixels, expected 72 x 48" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_the_limit_of_pixels_holds_for_the_mask(segment, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write_mask_file(tmp_path / "m.png", np.ones((100, 100), np.uint8))
+    assert segment("--mask", str(tmp_path / "m.png"), "--max-pixels", "9999")[0] == 2
+    assert "m.png has 100x100 pixels, the limit is 9,999" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["photo.v2.png", "photo.v2.overlay.png", "photo.v2.candidates.1.png"])
+def test_an_input_is_never_overwritten(segment, photo: Path, capsys: pytest.CaptureFixture[str], name: str):
+    there, arguments = photo, []
+    if name != photo.name:
+        there = photo.parent / "elsewhere" / name
+        write_mask_file(there, disc(0).astype(np.uint8))
+        arguments = ["--mask", str(there)]
+    before = there.read_bytes()
+    code, _ = segment("--point", CLICK, "-o", str(there.parent), "--model", "not even looked for", *arguments)
+    assert code == 2
+    assert f"this would overwrite the input {there}; choose another -o" in capsys.readouterr().err
+    assert there.read_bytes() == before
+    assert not (there.parent / "photo.v2.json").exists()
+
+
+def test_candidates_of_an_earlier_run_are_removed(segment):
+    _, out = segment("--point", CLICK, "--quiet")
+    others = [out / "photo.v2.candidates.7.png", out / "photo_v2.candidates.0.png", out / "photo.v2.candidates.x.png"]
+    cv2.imwrite(str(others[0]), np.zeros((4, 4), np.uint8))  # a name of ours, but not our file
+    for path in others[1:]:
+        write_mask_file(path, np.ones((4, 4), np.uint8))
+    assert segment("--point", "500,500", "--quiet")[0] == 2
+    assert (out / "photo.v2.candidates.0.png").exists()
+    assert segment("--box", "5,5,40,40", "--quiet")[0] == 0
+    names = ["photo.v2.json", "photo.v2.overlay.png", "photo.v2.png", *(path.name for path in others)]
+    assert sorted(path.name for path in out.iterdir()) == sorted(names)
+
+
+def test_paths_are_printed_as_they_are(segment, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    out = tmp_path / "o[red]y [/x] :smile: and a name that is much longer than the terminal is wide"
+    assert segment("--point", CLICK, "-o", str(out))[0] == 0
+    assert f"wrote {out / 'photo.v2.json'}\n" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written(segment, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "out").write_text("a file")
+    code, out = segment("--point", CLICK, "--model", "not even looked for")
+    assert code == 2
+    assert capsys.readouterr().err == f"masklet: {out}: Cannot write into a file: choose another -o\n"

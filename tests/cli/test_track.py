@@ -6,8 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from rich.progress import Progress
 
-from masklet.cli.main import main
+from masklet.cli.main import Terminated, main
 from masklet.inference.session import VideoSession
 from masklet.masks.label_png import read_label_png
 from masklet.masks.palette import davis_palette
@@ -92,7 +93,12 @@ def test_all_formats_say_the_same(track, tiny: Sam2, capsys: pytest.CaptureFixtu
         (["--direction", "forward"], [3, 4, 5]),
         (["--direction", "backward"], [0, 1, 2, 3]),
         (["--stop", "4"], [0, 1, 2, 3, 4]),
-        (["--start", "1", "--stop", "2", "--direction", "forward"], [1, 2]),
+        (["--start", "2", "--stop", "4"], [2, 3, 4]),
+        (["--start", "3", "--stop", "3"], [3]),
+        (["--start", "4"], [4, 5]),
+        (["--start", "1", "--stop", "2"], [1, 2]),
+        (["--start", "1", "--stop", "2", "--direction", "backward"], [1, 2]),
+        (["--start", "4", "--direction", "forward"], [4, 5]),
     ],
 )
 def test_ranges_and_directions(track, arguments: list[str], frames: list[int]):
@@ -145,8 +151,12 @@ def test_masks_as_prompts_and_a_video_file(track, tmp_path: Path, capsys: pytest
         (["--box", "0:30,30,10,10"], "has its corners swapped"),
         (["--box", "0:30,30,30,40"], "has no area"),
         (["--mask", "0:nowhere.png"], "nowhere.png"),
-        (["--point", CLICK, "--start", "9"], "frame 9 is outside the video"),
-        (["--point", CLICK, "--start", "4", "--stop", "2"], "stop (2) lies before start (4)"),
+        (["--point", CLICK, "--start", "9"], "--start 9 is outside the video: its frames are 0..5"),
+        (["--point", CLICK, "--start", "4", "--stop", "2"], "--stop 2 lies before --start 4"),
+        (["--point", "5:22,19", "--stop", "2", "--direction", "forward"], "cannot be reached going forward"),
+        (["--point", CLICK, "--device", "foo"], "got --device foo, but torch can use only cpu"),
+        (["--point", CLICK, "--image-size", "3200000"], "expected at most 4096"),
+        (["--point", CLICK, "--max-pixels", "3455"], "the limit is 3,455: pass a larger max_pixels (--max-pixels)"),
         (["--point", CLICK, "--image-size", "100"], "image_size must be a positive multiple of 32, got 100"),
         (["--point", CLICK, "--model", "nothing"], "nothing"),
     ],
@@ -180,9 +190,9 @@ def test_a_failure_midway_leaves_only_whole_files(track, tmp_path: Path, capsys:
     code, out = track("--point", CLICK, *ALL, source=str(source))
     assert code == 2
     assert "3.png" in capsys.readouterr().err
-    assert files(out) == sorted(
-        [f"masks/{t:05d}.png" for t in range(3)] + [f"objects/001/{t:05d}.png" for t in range(3)]
-    )
+    names = [f"masks/{t:05d}.png" for t in range(3)] + [f"objects/001/{t:05d}.png" for t in range(3)]
+    assert files(out) == sorted([*names, "masks.coco.json", "scores.json"])
+    assert list(json.loads((out / "scores.json").read_text())["1"]) == ["0", "1", "2"]
     assert all(read_label_png(p).shape == (48, 72) for p in (out / "masks").iterdir())
 
 
@@ -199,5 +209,106 @@ def test_a_folder_that_cannot_be_written(track, tmp_path: Path, capsys: pytest.C
     (tmp_path / "out").write_text("a file")
     code, out = track("--point", CLICK)
     assert code == 2
-    assert str(out) in capsys.readouterr().err
+    assert capsys.readouterr().err == f"masklet: {out}: Cannot write into a file: choose another -o\n"
     assert out.read_text() == "a file"
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("source", "arguments"),
+    [
+        ("out/masks", []),
+        ("out/masks/*.png", ["--format", "png"]),
+        ("out/masks/00001.png", ["--format", "coco"]),  # an earlier run's, which would be removed
+        ("out/objects/001", ["--format", "objects"]),
+        ("out/overlay.mp4", ["--format", "overlay"]),
+        ("out/overlay.mp4", ["--format", "coco"]),
+        ("link.mp4", ["--format", "overlay"]),
+        ("jpg/masks", ["-o", "jpg"]),  # of another name, but the folder would hold every frame twice
+        ("frames", ["--mask", "0:out/masks/00001.png"]),
+    ],
+)
+def test_an_input_is_never_overwritten(
+    track, folder: Path, tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str], source: str, arguments
+):
+    monkeypatch.chdir(tmp_path)
+    assert track("--point", CLICK, *ALL, "--quiet")[0] == 0
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "out" / "overlay.mp4")
+    (tmp_path / "frames").symlink_to(folder)
+    for t, frame in enumerate(clip(2)):
+        (tmp_path / "jpg" / "masks").mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "jpg" / "masks" / f"{t:05d}.jpg"), frame)
+    before = contents(tmp_path)
+    code, _ = track("--model", "not even looked for", "--point", CLICK, *arguments, source=source)
+    assert code == 2
+    said = capsys.readouterr().err
+    assert "this would " in said
+    assert said.endswith("; choose another -o\n")
+    assert contents(tmp_path) == before
+
+
+def test_old_and_new_results_never_mix(track, capsys: pytest.CaptureFixture[str]):
+    code, out = track("--point", CLICK, "--box", BOX, *ALL, "--quiet")
+    assert code == 0
+    (out / "masks" / "notes.txt").write_text("mine")
+    cv2.imwrite(str(out / "masks" / "00099.png"), np.zeros((4, 4), np.uint8))
+    before = contents(out)
+    assert track("--point", "0:500,10", "--format", "coco")[0] == 2
+    assert contents(out) == before
+    assert track("--point", "3@2:22,19", "--start", "2", "--stop", "3", "--format", "coco", "--quiet")[0] == 0
+    assert files(out) == ["masks.coco.json", "masks/00099.png", "masks/notes.txt", "scores.json"]
+    assert json.loads((out / "scores.json").read_text())["3"].keys() == {"2", "3"}
+    assert not (out / "objects").exists()
+
+
+def test_a_prompt_outside_the_range_counts(track, tiny: Sam2, capsys: pytest.CaptureFixture[str]):
+    session = VideoSession(clip(6), tiny)
+    session.prompt(0, 1, points=[DISC], labels=[1])
+    masks = {r.frame: r.masks[1] for r in session.propagate()}
+    code, out = track("--point", CLICK, "--start", "3", "--stop", "4")
+    assert code == 0
+    assert files(out) == ["masks/00003.png", "masks/00004.png", "scores.json"]
+    for t in (3, 4):
+        assert np.array_equal(read_label_png(out / "masks" / f"{t:05d}.png"), masks[t])
+    assert "tracking begins at frame 0" in capsys.readouterr().err
+
+
+def test_a_mask_of_another_size_is_named(track, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write_mask_file(tmp_path / "small.png", np.ones((4, 5), np.uint8))
+    code, out = track("--mask", f"0:{tmp_path / 'small.png'}", "--model", "not even looked for")
+    assert code == 2
+    assert f"the mask file {tmp_path / 'small.png'} has 5 x 4 pixels, expected 72 x 48" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_the_limit_of_pixels_holds_for_mask_files(track, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    write_mask_file(tmp_path / "m.png", np.ones((100, 100), np.uint8))
+    assert track("--mask", f"0:{tmp_path / 'm.png'}", "--max-pixels", "9999")[0] == 2
+    assert "m.png has 100x100 pixels, the limit is 9,999" in capsys.readouterr().err
+
+
+def test_paths_are_printed_as_they_are(track, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    out = tmp_path / "o[red]y [/x] :smile: and a name that is much longer than the terminal is wide"
+    code, _ = track("--point", CLICK, "--stop", "0", "-o", str(out))
+    assert code == 0
+    assert f"wrote {out / 'scores.json'}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("kind", "code"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_an_interrupted_run_keeps_what_is_finished(track, monkeypatch: pytest.MonkeyPatch, kind: type, code: int):
+    update = Progress.update
+
+    def interrupted(self: Progress, task: object, **state: object) -> None:
+        if state.get("completed") == 3:
+            raise kind
+        update(self, task, **state)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(Progress, "update", interrupted)
+    found, out = track("--point", CLICK, *ALL)
+    assert found == code
+    names = [f"masks/{t:05d}.png" for t in range(3)] + [f"objects/001/{t:05d}.png" for t in range(3)]
+    assert files(out) == sorted([*names, "masks.coco.json", "scores.json"])

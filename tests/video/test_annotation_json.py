@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from masklet.masks.rle import decode
-from masklet.video.annotation_json import CocoRleJsonWriter, SaVJsonWriter, write_coco_rle_json, write_sa_v_json
+from masklet.video.annotation_json import CocoRleJsonWriter, SaVJsonWriter
 
 SIZE = (60, 80)
 
@@ -31,17 +31,15 @@ def test_coco_file_holds_every_mask(tmp_path):
     assert list(objects) == ["1", "2"]
     assert content["frames"][0]["objects"] == {}
     np.testing.assert_array_equal(decode(objects["2"]), square(9))
-    write_coco_rle_json(tmp_path / "again.json", [(1, {}), (4, {2: square(9), 1: square(5)})], SIZE)
-    assert (tmp_path / "again.json").read_text() == path.read_text()
 
 
 def test_sa_v_file_has_the_published_fields(tmp_path):
     path = tmp_path / "v_auto.json"
     sides = [0, 10, 20, 0, 0, 30]  # on annotated frames: seen from 1 on, gone, back
-    frames = ((t, {5: square(sides[t // 4]), 2: square(50)} if t % 4 == 0 else {9: square(3)}) for t in range(22))
-    write_sa_v_json(
-        path, frames, SIZE, video_id="sav_000001", frame_count=22, fps=24.0, environment="Indoor", split="train"
-    )
+    video = {"video_id": "sav_000001", "frame_count": 22, "fps": 24.0, "environment": "Indoor", "split": "train"}
+    with SaVJsonWriter(path, SIZE, **video) as writer:
+        for t in range(22):
+            writer.add(t, {5: square(sides[t // 4]), 2: square(50)} if t % 4 == 0 else {9: square(3)})
     content = json.loads(path.read_text())
     masklets = content.pop("masklet")
     assert len(masklets) == 6

@@ -60,7 +60,7 @@ def test_a_closed_source_says_so(frames):
 
 def test_only_a_few_frames_are_kept():
     class Reader:
-        name, size, length, fps = "many", (4, 4), 1000, None
+        name, size, length, fps, files = "many", (4, 4), 1000, None, ()
         reads = 0
 
         def read(self, index: int) -> np.ndarray:
@@ -97,6 +97,7 @@ def test_a_frame_of_another_size_is_refused(frames):
         ([np.full((4, 4, 3), np.nan)], ValueError, "Frame 0: .*NaN"),
         (None, ValueError, "None"),
         (True, ValueError, "True"),
+        ("", ValueError, "give the path of a movie"),
         (3.5, ValueError, "float"),
         ("nowhere/film.mp4", FileNotFoundError, "nowhere/film.mp4"),
         ("https://example.org/film.mp4", ValueError, "download it first"),
@@ -110,6 +111,23 @@ def test_what_is_no_video(value, error, message):
 def test_a_source_is_passed_through(frames):
     source = open_source(frames)
     assert open_source(source) is source
+
+
+def test_a_source_knows_its_files(frames, tmp_path):
+    import cv2
+
+    paths = [tmp_path / f"{t}.png" for t in range(3)]
+    for path in paths:
+        cv2.imwrite(str(path), frames[0])
+    for source, files in [
+        (tmp_path, paths),
+        (f"{tmp_path}/[12].png", paths[1:]),
+        (paths[2], paths[2:]),
+        (frames, []),
+        (iter(frames), []),
+    ]:
+        with open_source(source) as opened:
+            assert list(opened.files) == files
 
 
 def test_an_iterator_runs_forward_only(frames):

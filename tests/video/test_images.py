@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from masklet.video.image_header import image_size
+from masklet.video.image_header import image_size, webp_orientation
 from masklet.video.images import decode_image, read_image, to_rgb_array
 
 Image = pytest.importorskip("PIL.Image")
@@ -79,6 +79,42 @@ def test_exif_rotation_is_applied(tmp_path, colors, orientation):
     assert np.abs(read.astype(int) - expected).mean() < 2
 
 
+@pytest.mark.parametrize("orientation", range(9))
+def test_the_rotation_of_webp_does_not_depend_on_the_version_of_opencv(tmp_path, colors, orientation, monkeypatch):
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    Image.fromarray(colors).save(tmp_path / "a.webp", exif=exif, lossless=True)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "a.webp")))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.webp"), expected)
+    decode = cv2.imdecode  # as before 4.13
+    monkeypatch.setattr(cv2, "imdecode", lambda data, flags: decode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.webp"), expected)
+
+
+def test_damaged_exif_of_webp_is_no_rotation(tmp_path, colors):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(colors).save(tmp_path / "a.webp", exif=exif, lossless=True)
+    data = (tmp_path / "a.webp").read_bytes()
+    start = data.index(b"EXIF") + 8
+    assert webp_orientation(data) == 6
+    assert webp_orientation(data[:start]) is None
+    for byte in range(start, len(data)):
+        for value in (0, 1, 255):
+            assert webp_orientation(data[:byte] + bytes([value]) + data[byte + 1 :]) in (None, *range(1, 9))
+    assert webp_orientation(b"") is None
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_samples_of_32_bits_are_not_called_damaged(tmp_path, colors, kind):
+    Image.fromarray(colors[..., 0].astype(kind)).save(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match=rf"its samples are {np.dtype(kind)}, which is not supported"):
+        read_image(tmp_path / "a.tif")
+
+
 def test_huge_images_are_refused_by_their_header(tmp_path, colors, monkeypatch):
     for suffix in (".png", ".jpg", ".webp", ".bmp", ".tiff", ".gif"):
         Image.fromarray(colors).save(tmp_path / f"a{suffix}")
@@ -103,13 +139,15 @@ def test_webp_headers_of_all_kinds(colors):
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".tiff"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_cut_off_files_are_refused(tmp_path, suffix, share):
+def test_cut_off_files_are_refused(tmp_path, suffix, share, capfd):
     noise = np.random.default_rng(0).integers(0, 256, (100, 120, 3), dtype=np.uint8)
     path = tmp_path / f"a{suffix}"
     Image.fromarray(noise).save(path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     with pytest.raises(ValueError, match=rf"a{suffix} cannot be decoded"):
         read_image(path)
+    if suffix == ".png":
+        assert capfd.readouterr().err == "", "libpng speaks for itself"
 
 
 def test_what_is_no_image(tmp_path, monkeypatch):
@@ -192,7 +230,8 @@ def test_tensors_and_pil_images(colors):
         (np.full((2, 2, 3), np.inf), "NaN or infinite"),
         (np.full((2, 2, 3), 200.0), "0 to 1, got 200"),
         (np.zeros((2, 2, 3), dtype=np.int64), "int64"),
-        ("photo.jpg", "array of shape"),
+        ("photo.jpg", r"got the path 'photo.jpg': read it with masklet\.video\.images\.read_image"),
+        (Path("a/b.png"), "got the path 'a/b.png'"),
     ],
 )
 def test_malformed_images(value, message):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from masklet.masks.palette import davis_palette
-from masklet.video.mask_files import read_mask_file, write_mask_file
+from masklet.video.mask_files import is_written_mask, read_mask_file, write_mask_file
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -26,6 +26,15 @@ def test_written_files_are_indexed_in_the_davis_palette(tmp_path, labels):
     read = read_mask_file(tmp_path / "a.png")
     assert read.dtype == np.int32
     np.testing.assert_array_equal(read, labels)
+
+
+def test_written_files_are_told_from_others(tmp_path, labels):
+    write_mask_file(tmp_path / "a.png", labels)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.text == {"Software": "masklet"}
+        image.save(tmp_path / "b.png")
+    (tmp_path / "c.png").write_bytes(b"")
+    assert [is_written_mask(tmp_path / f"{name}.png") for name in "abc"] == [True, False, False]
 
 
 @pytest.mark.parametrize("kind", ["indexed", "grey", "colour", "colour and alpha", "16 bits"])
@@ -74,7 +83,7 @@ def test_what_is_no_label_file(tmp_path, labels, monkeypatch):
     with pytest.raises(ValueError, match="no PNG"):
         read_mask_file(path)
     write_mask_file(path, labels)
-    with pytest.raises(ValueError, match="116"):
+    with pytest.raises(ValueError, match=r"limit is 116: pass a larger max_pixels \(--max-pixels\)"):
         read_mask_file(path, max_pixels=116)
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(ValueError, match=r"a\.png"):

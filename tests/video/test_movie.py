@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from masklet.video import movie
 from masklet.video.frames import open_source
 from masklet.video.movie import MovieReader
 from masklet.video.reader import FrameUnreadable
@@ -20,6 +21,8 @@ CODINGS = {
     "mpegts": {"name": "a.ts", "options": {"g": "9", "bf": "2"}},
     "avi": {"name": "a.avi", "codec": "mpeg4", "options": {"g": "5"}},
     "avi with B-frames": {"name": "a.avi", "codec": "mpeg4", "options": {"g": "8", "bf": "2"}},
+    "avi with reordered H.264": {"name": "a.avi", "options": {"g": "12"}},
+    "avi with H.264 in order": {"name": "a.avi", "options": {"g": "7", "bf": "0"}},
     "avi whose clock repeats times": {
         "name": "a.avi",
         "codec": "mpeg4",
@@ -52,6 +55,53 @@ def test_reading_in_order_never_seeks(make_movie, monkeypatch, number_of):
     monkeypatch.setattr(MovieReader, "_seek", lambda *_: pytest.fail("sought"))
     monkeypatch.setattr(MovieReader, "_rewind", lambda *_: pytest.fail("rewound"))
     assert [number_of(image) for image in source] == list(range(30))
+
+
+@pytest.fixture
+def decoded(monkeypatch) -> list[int]:
+    """Times of all frames that movies decode."""
+    decode, times = MovieReader._decode, []
+
+    def noted(self: MovieReader):
+        for frame in decode(self):
+            times.append(frame.pts)
+            yield frame
+
+    monkeypatch.setattr(MovieReader, "_decode", noted)
+    return times
+
+
+@pytest.mark.parametrize("coding", ["mp4", "avi"])  # an AVI of H.264 has no times, so that it cannot be sought in
+@pytest.mark.parametrize("bound", ["frames", "bytes"])
+def test_reading_backward_decodes_a_group_a_few_times(make_movie, number_of, decoded, monkeypatch, coding, bound):
+    if bound == "frames":
+        monkeypatch.setattr(movie, "_KEPT_FRAMES", 10)
+    else:
+        monkeypatch.setattr(movie, "_KEPT_BYTES", 10 * 64 * 96 * 3 // 2 + 5000)
+    path = make_movie(f"a.{coding}", count=40, options={"g": "1000"})
+    with open_source(path) as source:
+        in_order = [image.copy() for image in source]
+    reader = MovieReader(path, max_pixels=10**9)
+    decoded.clear()
+    for index in reversed(range(40)):
+        np.testing.assert_array_equal(reader.read(index), in_order[index], err_msg=f"frame {index}")
+        assert number_of(in_order[index]) == index
+        assert len(reader._kept) <= 10
+    assert len(decoded) < 5 * 40  # 20 * 40 if none were kept
+
+
+def test_what_was_kept_is_right_when_reading_turns_round(make_movie, number_of):
+    with open_source(make_movie(options={"x264-params": "keyint=10:bframes=3:open-gop=1"})) as source:
+        walk = [29, 28, 27, 12, 11, 10, 9, 10, 11, 12, 13, 14, 8, 7, 25, 24, 26, 27, 5, 6, 4, 20, 19, 18, 0, 1]
+        reader = source._reader
+        assert [number_of(reader.read(index)) for index in walk] == walk
+
+
+def test_going_forward_keeps_nothing(make_movie):
+    reader = MovieReader(make_movie(options={"g": "5"}), max_pixels=10**9)
+    for index in [*range(0, 30, 2)]:
+        reader.read(index)
+    assert not reader._kept
 
 
 def test_recent_frames_are_not_decoded_again(make_movie, monkeypatch):
@@ -148,7 +198,7 @@ def test_cut_off_in_the_pictures(make_movie, name, number_of):
             source.frame(source.length)
 
 
-def test_a_frame_that_cannot_be_decoded_is_named_and_the_rest_stays_readable(make_movie, number_of):
+def test_a_frame_that_cannot_be_decoded_is_named_and_the_rest_stays_readable(make_movie, number_of, caplog):
     path = make_movie(options={"g": "1", "bf": "0"})  # every frame by itself
     with av.open(str(path)) as container:
         packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
@@ -160,6 +210,8 @@ def test_a_frame_that_cannot_be_decoded_is_named_and_the_rest_stays_readable(mak
         with pytest.raises(FrameUnreadable, match=r"Frame 12 of .*movie\.mp4 cannot be decoded"):
             source.frame(12)
         assert [number_of(source.frame(t)) for t in (11, 13, 29, 0)] == [11, 13, 29, 0]
+    (warning,) = caplog.messages
+    assert "has a packet at time" in warning
 
 
 def test_no_frame_can_be_decoded(make_movie):

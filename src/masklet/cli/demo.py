@@ -8,6 +8,8 @@ from typing import Annotated
 
 import tyro
 
+from masklet.video.images import DEFAULT_MAX_PIXELS
+
 from .prompt_text import video_prompts
 from .track import Job, Texts, run
 
@@ -22,6 +24,7 @@ def demo(
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("demo"),
     model: str = "nano",
     image_size: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> int:
     """Track two objects through a real video; write their masks and an overlay video.
 
@@ -33,13 +36,14 @@ def demo(
         output: Folder to write into.
         model: Name, Hugging Face id or file of a model; see masklet models.
         image_size: Side of the model's input, a multiple of 32.
+        max_pixels: Refuse a video with larger frames.
     """
     if source is not None and not point and not box:
         raise ValueError("say what to track in your video: --point FRAME:X,Y or --box FRAME:X0,Y0,X1,Y1")
     points = list(point) or ([] if box else list(CLICKS))
     prompts = video_prompts(points, [], box, [])
     path = str(clip_path()) if source is None else source
-    run(Job(path, prompts, output, ["png", "overlay"], model, image_size))
+    run(Job(path, prompts, output, ["png", "overlay"], model, image_size, max_pixels=max_pixels))
     return 0
 
 

@@ -6,8 +6,12 @@ Nothing heavy is imported here, so that ``masklet --help`` answers at once.
 from __future__ import annotations
 
 import os
+import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -15,8 +19,13 @@ from typing import Any
 from masklet import __version__
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+TERMINATED = 143  # 128 + SIGTERM
 MISTAKE = 2
 BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: what is half-written is removed, what is finished stays."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +63,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in VERBS:
         return _complain(_unknown(name))
     try:
-        return _run(name, rest)
+        with _terminable():
+            return _run(name, rest)
+    except Terminated:
+        print("\nterminated", file=sys.stderr)
+        return TERMINATED
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, as in `masklet models | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except (ValueError, LookupError, OSError, ImportError) as error:
+    except (ValueError, LookupError, OSError, ImportError, RuntimeError, MemoryError, *_library_errors()) as error:
         if os.environ.get("MASKLET_TRACEBACK", "0") not in ("", "0"):
             raise
         return _complain(describe(error))
@@ -93,12 +106,42 @@ def describe(error: BaseException) -> str:
         return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
     # str() of a KeyError is the repr of its argument.
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    return " ".join(text.split()) or type(error).__name__
+    text = " ".join(text.split()) or type(error).__name__
+    # torch raises a RuntimeError, worded by its allocator for the device
+    if isinstance(error, MemoryError) or re.search("allocate memory|out of memory", text):
+        return f"there is not enough memory ({text}): try a smaller --image-size, or a smaller image or video"
+    if isinstance(error, (ValueError, LookupError, OSError, ImportError)):
+        return text
+    return f"{text} (MASKLET_TRACEBACK=1 shows where this came from)"
+
+
+def _library_errors() -> tuple[type[Exception], ...]:
+    """Errors of OpenCV and FFmpeg, if these were loaded at all; looked up only once an error has come."""
+    names = (("cv2", "error"), ("av.error", "FFmpegError"))
+    return tuple(getattr(sys.modules[module], name) for module, name in names if module in sys.modules)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM raise ``Terminated``, unless something else has been made of it."""
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
 
 
 def _run(name: str, arguments: list[str]) -> int:
     import tyro
 
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # read when OpenCV is loaded; our own errors say it better
     function = VERBS[name].load()
     code = tyro.cli(function, prog=f"masklet {name}", args=arguments)
     sys.stdout.flush()  # a broken pipe shows here, not while the interpreter exits

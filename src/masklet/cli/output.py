@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -15,8 +17,11 @@ from masklet.masks.rle import decode
 from masklet.video.annotation_json import CocoRleJsonWriter, SaVJsonWriter
 from masklet.video.atomic import write_bytes
 from masklet.video.frames import FrameSource
+from masklet.video.mask_files import is_written_mask
 from masklet.video.overlay_video import OverlayVideoWriter
-from masklet.video.writer import MaskPngWriter, MaskWriter, ObjectPngWriter
+from masklet.video.writer import MaskPngWriter, MaskWriter, ObjectPngWriter, check_indexed_id
+
+from .output_folder import check_folder, make_output, refuse_overwriting, remove_files
 
 Format = Literal["png", "objects", "coco", "sa-v", "overlay"]
 PLACES: dict[Format, str] = {
@@ -25,6 +30,11 @@ PLACES: dict[Format, str] = {
     "coco": "masks.coco.json",
     "sa-v": "masks.sav.json",
     "overlay": "overlay.mp4",
+}
+SCORES = "scores.json"
+_FRAMES: dict[Format, re.Pattern[str]] = {  # files of the formats that are folders
+    "png": re.compile(r"masks/\d{5,}\.png"),
+    "objects": re.compile(r"objects/\d{3,}/\d{5,}\.png"),
 }
 
 
@@ -49,39 +59,103 @@ class Scores:
 
 def write_results(
     results: Iterator[FrameResult], source: FrameSource, out: Path, formats: list[Format], rising: bool
-) -> Iterator[FrameResult]:
+) -> Generator[FrameResult, None, None]:
     """Write frames as they come and yield them on.
+
+    Nothing is touched before the first frame has come. Then what an earlier run left in the folder is removed, so that
+    old and new never mix. If the run ends early, the scores and the COCO file say what they can of the finished frames.
 
     Args:
         results: Frames from a session.
         source: Where pictures come from.
         out: Folder to write into.
         formats: What to write.
-        rising: Whether frames come in rising order; if not, files that need it are made at the end.
+        rising: Whether frames come in rising order; if not, the overlay, which needs it, is made at the end.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    first = next(results, None)
+    if first is None:
+        return
+    make_output(out)
     scores = Scores()
     with ExitStack() as stack:
-        at_once: list[MaskWriter] = []
-        in_order: list[MaskWriter] = []
+        writers: list[MaskWriter] = []
         for name in formats:
-            direct = rising or name in ("png", "objects")
-            (at_once if direct else in_order).append(stack.enter_context(_writer(name, source, out)))
+            writers.append(_writer(name, source, out))
+            if not isinstance(writers[-1], CocoRleJsonWriter):  # see _finish
+                stack.enter_context(writers[-1])
+        stack.callback(_finish, scores, list(writers), out)
+        remove_files(leftovers(out), out)
+        overlay = next((writer for writer in writers if isinstance(writer, OverlayVideoWriter)), None)
+        if overlay is not None and not rising:
+            writers.remove(overlay)
         kept: dict[int, dict[int, dict]] = {}
-        for result in results:
-            scores.add(result)
+        for result in chain((first,), results):
             masks = shown(result)
-            picture = source.frame(result.frame) if "overlay" in formats and rising else None
-            for writer in at_once:
+            picture = source.frame(result.frame) if overlay in writers else None
+            for writer in writers:
                 writer.add(result.frame, masks, frame=picture)
-            if in_order:
+            scores.add(result)
+            if overlay is not None and not rising:
                 kept[result.frame] = {i: one.rle() for i, one in result.items()}
             yield result
-        for frame in sorted(kept):
-            masks = {i: decode(rle) for i, rle in kept[frame].items()}
-            for writer in in_order:
-                writer.add(frame, masks, frame=source.frame(frame))
-    scores.write(out / "scores.json")
+        if overlay is not None:
+            for frame in sorted(kept):
+                masks = {i: decode(rle) for i, rle in kept[frame].items()}
+                overlay.add(frame, masks, frame=source.frame(frame))
+
+
+def _finish(scores: Scores, writers: list[MaskWriter], out: Path) -> None:
+    """Write the files that can tell of a part of the frames, whatever ended the run."""
+    if scores.frames:
+        for writer in writers:
+            if isinstance(writer, CocoRleJsonWriter):
+                writer.close()
+        scores.write(out / SCORES)
+
+
+def check_output(
+    out: Path, formats: list[Format], source: FrameSource, masks: Collection[Path], objects: Collection[int]
+) -> None:
+    """Refuse what would fail or do harm once frames are written; nothing is written or made here.
+
+    Args:
+        out: Folder to write into.
+        formats: What to write.
+        source: The video.
+        masks: Mask files that are prompts.
+        objects: Ids of the objects.
+
+    Raises:
+        OSError: The folder cannot be written into.
+        ValueError: An input would be overwritten, or a format cannot hold what it should.
+    """
+    check_folder(out)
+    if "sa-v" in formats and source.length is None:
+        raise ValueError("sa-v needs a source of known length: write the stream to a file first")
+    if "png" in formats:
+        check_indexed_id(max(1, *objects))  # one below 1 is for the session to refuse
+    replaced = [*named(out, formats), *leftovers(out)]
+    refuse_overwriting([*source.files, *masks], replaced)
+    among = next((file for file in source.files if file.resolve().parent == (out / "masks").resolve()), None)
+    if among is not None and "png" in formats:
+        raise ValueError(f"this would write masks among the frames of the input, beside {among}; choose another -o")
+
+
+def named(out: Path, formats: Collection[Format]) -> list[Path]:
+    """Files in a folder that have a name under which these formats, or the scores, are written."""
+    files = [out / PLACES[name] for name in formats if name not in _FRAMES] + [out / SCORES]
+    for name in formats:
+        if name in _FRAMES:
+            inside = (out / PLACES[name]).rglob("*.png")
+            files += [path for path in inside if _FRAMES[name].fullmatch(path.relative_to(out).as_posix())]
+    return sorted(path for path in files if path.is_file())
+
+
+def leftovers(out: Path) -> list[Path]:
+    """Files of an earlier run, whatever formats it wrote: PNG files that say so, and others if its scores are there."""
+    earlier = (out / SCORES).is_file()
+    every = named(out, get_args(Format))
+    return [path for path in every if (is_written_mask(path) if path.suffix == ".png" else earlier)]
 
 
 def shown(result: FrameResult) -> Mapping[int, np.ndarray]:
@@ -103,8 +177,7 @@ def _writer(name: Format, source: FrameSource, out: Path) -> MaskWriter:
     if name == "sa-v":
         fps = source.fps or 24.0
         count = source.length
-        if count is None:
-            raise ValueError("sa-v needs a source of known length: write the stream to a file first")
+        assert count is not None, "see check_output"
         step = max(1, round(fps / 6))
         return SaVJsonWriter(path, size, video_id=Path(source.name).stem, frame_count=count, fps=fps, step=step)
     return OverlayVideoWriter(path, size, fps=source.fps)

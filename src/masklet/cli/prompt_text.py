@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from masklet.video.images import DEFAULT_MAX_PIXELS
 from masklet.video.mask_files import read_mask_file
 
 _PLACE = re.compile(r"^(?:(?P<object>\d+)@)?(?P<frame>\d+):(?P<rest>.+)$")
@@ -16,12 +17,13 @@ _PLACE = re.compile(r"^(?:(?P<object>\d+)@)?(?P<frame>\d+):(?P<rest>.+)$")
 
 @dataclass
 class PromptText:
-    """What is asked for one object on one frame."""
+    """What is asked for one object on one frame; a mask says which file it is from."""
 
     points: list[tuple[float, float]] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
     box: tuple[float, ...] | None = None
     mask: np.ndarray | None = None
+    mask_file: Path | None = None
 
 
 def place(text: str, example: str) -> tuple[int | None, int, str]:
@@ -59,8 +61,27 @@ def click(text: str, example: str) -> tuple[tuple[float, float], int]:
     return (x, y), 0 if negative else 1
 
 
+def mask_from(file: Path, size: tuple[int, int], labels: np.ndarray) -> np.ndarray:
+    """The labels or mask that were read from a file, if they have the size (height, width) of what they belong to.
+
+    Raises:
+        ValueError: They have another size.
+    """
+    if labels.shape != size:
+        (height, width), (expected_height, expected_width) = labels.shape, size
+        raise ValueError(
+            f"the mask file {file} has {width} x {height} pixels, expected {expected_width} x {expected_height} as the "
+            "image or video: resize it (nearest neighbour), or check that it belongs to this one"
+        )
+    return labels
+
+
 def video_prompts(
-    points: Sequence[str], negatives: Sequence[str], boxes: Sequence[str], masks: Sequence[str]
+    points: Sequence[str],
+    negatives: Sequence[str],
+    boxes: Sequence[str],
+    masks: Sequence[str],
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> dict[tuple[int, int], PromptText]:
     """Prompts by frame and object; an unnamed object is object 1, a mask file brings an object for each label.
 
@@ -88,7 +109,8 @@ def video_prompts(
         prompt.box = numbers(rest, 4, "300,0,500,400")
     for text in masks:
         named, frame, rest = place(text, "0:first.png")
-        labels = read_mask_file(Path(rest).expanduser())
+        path = Path(rest).expanduser()
+        labels = read_mask_file(path, max_pixels=max_pixels)
         ids = [int(i) for i in np.unique(labels) if i > 0]
         if not ids:
             raise ValueError(f"the mask file {rest!r} holds no object: every pixel is 0")
@@ -97,4 +119,5 @@ def video_prompts(
             if prompt.mask is not None:
                 raise ValueError(f"got a second mask for object {i} on frame {frame}: give one")
             prompt.mask = labels > 0 if named is not None else labels == i
+            prompt.mask_file = path
     return found

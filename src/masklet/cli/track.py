@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
+from masklet.inference.session import Direction, VideoSession
+from masklet.video.frames import FrameSource, open_source
+from masklet.video.images import DEFAULT_MAX_PIXELS
+
+from .compute import check_compute
 from .download_bar import download_bar
-from .output import PLACES, Format, write_results
-from .prompt_text import PromptText, video_prompts
+from .frame_range import frame_range
+from .output import PLACES, SCORES, Format, check_output, write_results
+from .prompt_text import PromptText, mask_from, video_prompts
 
 Texts = Annotated[list[str], tyro.conf.arg(metavar="TEXT"), tyro.conf.UseAppendAction]
 
@@ -31,7 +39,8 @@ def track(
     device: str = "cpu",
     start: int | None = None,
     stop: int | None = None,
-    direction: Literal["forward", "backward", "both"] = "both",
+    direction: Direction = "both",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
     quiet: bool = False,
 ) -> int:
     """Follow objects through a video and write their masks.
@@ -44,22 +53,24 @@ def track(
         negative: A click off an object, FRAME:X,Y.
         box: A box around an object, FRAME:X0,Y0,X1,Y1.
         mask: A mask file, FRAME:FILE; every label in it is an object.
-        output: Folder to write into.
+        output: Folder to write into; what an earlier run wrote there is removed.
         format: png (indexed, DAVIS palette; the default), objects (a PNG for each object), coco, sa-v, overlay (H.264).
         model: Name, Hugging Face id or file of a model; see masklet models.
         image_size: Side of the model's input, a multiple of 32: smaller is faster.
         device: cpu, cuda, mps.
-        start: First frame; by default the earliest prompted one.
-        stop: Last frame.
-        direction: both: forward from the start, then backward to the beginning of the video.
+        start: First frame to write; by default the first of the video.
+        stop: Last frame to write, itself included; by default the last of the video.
+        direction: both: forward from the earliest prompted frame of the range to --stop, then backward to --start.
+            forward, backward: only one of these. Prompts outside the range count too; if none lies inside, the frames
+            on the way from the nearest one are tracked, but not written.
+        max_pixels: Refuse larger frames and mask files.
         quiet: No progress bar and no summary.
     """
-    prompts = video_prompts(point, negative, box, mask)
+    prompts = video_prompts(point, negative, box, mask, max_pixels)
     if not prompts:
         raise ValueError("there is nothing to track: give --point, --box or --mask")
     formats: list[Format] = list(dict.fromkeys(format)) or ["png"]
-    job = Job(source, prompts, output, formats, model, image_size, device, start, stop, direction, quiet)
-    run(job)
+    run(Job(source, prompts, output, formats, model, image_size, device, start, stop, direction, max_pixels, quiet))
     return 0
 
 
@@ -76,7 +87,8 @@ class Job:
     device: str = "cpu"
     start: int | None = None
     stop: int | None = None
-    direction: Literal["forward", "backward", "both"] = "both"
+    direction: Direction = "both"
+    max_pixels: int = DEFAULT_MAX_PIXELS
     quiet: bool = False
 
 
@@ -86,61 +98,58 @@ def run(job: Job) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from masklet.checkpoints.load import load
-    from masklet.inference.session import VideoSession
-    from masklet.video.frames import open_source
 
-    console = Console(stderr=True, quiet=job.quiet, highlight=False)
-    with open_source(job.source) as source:
+    check_compute(job.device, job.image_size)
+    console = Console(stderr=True, quiet=job.quiet, highlight=False, markup=False, emoji=False)
+    say = partial(console.print, soft_wrap=True)
+    with open_source(job.source, max_pixels=job.max_pixels) as source:
+        prompted = sorted({frame for frame, _ in job.prompts})
+        wanted = frame_range(prompted, job.start, job.stop, job.direction, source.length)
+        _check(job, source)
         with download_bar(job.model) as progress:
             model = load(job.model, image_size=job.image_size, device=job.device, progress=progress)
         session = VideoSession(source, model)
         for (frame, object_id), prompt in sorted(job.prompts.items(), key=lambda item: item[0]):
             _prompt(session, frame, object_id, prompt)
-        begin = min(frame for frame, _ in job.prompts) if job.start is None else job.start
-        rising = job.direction == "forward" or (job.direction == "both" and begin == 0)
-        results = session.propagate(start=begin, stop=job.stop, direction=job.direction)
         frames = "frames" if source.length is None else f"{source.length} frames"
         height, width = source.size
-        console.print(f"tracking through {Path(source.name).name}: {frames} of {width} x {height} with {job.model}")
+        say(f"tracking through {Path(source.name).name}: {frames} of {width} x {height} with {job.model}")
+        if wanted.begin not in wanted:
+            say(f"tracking begins at frame {wanted.begin}, the nearest prompt; the way to the range is not written")
         columns = (
             TextColumn("tracking"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
             TimeRemainingColumn(),
         )  # fmt: skip
         clock, done = time.perf_counter(), 0
         confidence: dict[int, list[float]] = {}
-        with Progress(*columns, console=console, disable=job.quiet or not sys.stderr.isatty()) as bar:
-            task = bar.add_task("", total=_expected(source.length, begin, job), speed="")
-            for result in write_results(results, source, job.out, job.formats, rising):
+        written = write_results(wanted.track(session), source, job.out, job.formats, rising=not wanted.backward)
+        with closing(written), Progress(*columns, console=console, disable=job.quiet or not sys.stderr.isatty()) as bar:
+            task = bar.add_task("", total=wanted.count(source.length), speed="")
+            for result in written:
                 done += 1
                 for i, one in result.items():
                     confidence.setdefault(i, []).append(one.confidence)
                 bar.update(task, completed=done, speed=f"{done / (time.perf_counter() - clock):.1f} frames/s")
         seconds = time.perf_counter() - clock
-    for name in job.formats:
-        console.print(f"wrote {job.out / PLACES[name]}")
-    console.print(f"wrote {job.out / 'scores.json'}")
-    console.print(f"{done} frames in {seconds:.1f} s: {done / seconds:.1f} frames/s with reading and writing")
+    for place in (*(PLACES[name] for name in job.formats), SCORES):
+        say(f"wrote {job.out / place}")
+    say(f"{done} frames in {seconds:.1f} s: {done / seconds:.1f} frames/s with reading and writing")
     for i, values in confidence.items():
-        console.print(f"object {i}: confidence {sum(values) / len(values):.2f} on average, {min(values):.2f} at worst")
+        say(f"object {i}: confidence {sum(values) / len(values):.2f} on average, {min(values):.2f} at worst")
 
 
-def _prompt(session: object, frame: int, object_id: int, prompt: PromptText) -> None:
-    from masklet.inference.session import VideoSession
+def _check(job: Job, source: FrameSource) -> None:
+    """Refuse before the model is loaded what cannot end well."""
+    for prompt in job.prompts.values():
+        if prompt.mask is not None and prompt.mask_file is not None:
+            mask_from(prompt.mask_file, source.size, prompt.mask)
+    masks = {prompt.mask_file for prompt in job.prompts.values() if prompt.mask_file is not None}
+    check_output(job.out, job.formats, source, masks, {object_id for _, object_id in job.prompts})
 
-    assert isinstance(session, VideoSession)
+
+def _prompt(session: VideoSession, frame: int, object_id: int, prompt: PromptText) -> None:
     if prompt.mask is not None:
         session.prompt(frame, object_id, mask=prompt.mask)
     if prompt.points or prompt.box is not None:
         points, labels = (prompt.points, prompt.labels) if prompt.points else (None, None)
         session.prompt(frame, object_id, points=points, labels=labels, box=prompt.box)
-
-
-def _expected(length: int | None, begin: int, job: Job) -> int | None:
-    if length is None:
-        return None
-    forward = (length - 1 if job.stop is None else job.stop) - begin + 1
-    if job.direction == "forward":
-        return forward
-    if job.direction == "backward":
-        return begin - (job.stop or 0) + 1
-    return forward + begin

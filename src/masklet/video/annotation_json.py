@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, UInt8
 
 from masklet.masks import rle
 from masklet.video.atomic import write_bytes
-
-FrameMasks = Iterable[tuple[int, Mapping[int, Bool[np.ndarray, "h w"]]]]
+from masklet.video.writer import Masks, Picture
 
 _SMALL_AREA = 32 * 32  # pixels, the bounds COCO uses
 _MEDIUM_AREA = 96 * 96
@@ -33,13 +30,7 @@ class CocoRleJsonWriter:
         self._size = size
         self._frames: dict[int, dict[int, rle.Rle]] = {}
 
-    def add(
-        self,
-        index: int,
-        masks: Mapping[int, Bool[np.ndarray, "h w"]],
-        *,
-        frame: UInt8[np.ndarray, "h w 3"] | None = None,
-    ) -> None:
+    def add(self, index: int, masks: Masks, *, frame: Picture | None = None) -> None:
         """Encode the masks of one frame, in any order of frames; adding a frame again replaces it.
 
         Raises:
@@ -127,13 +118,7 @@ class SaVJsonWriter:
             "video_split": split,
         }
 
-    def add(
-        self,
-        index: int,
-        masks: Mapping[int, Bool[np.ndarray, "h w"]],
-        *,
-        frame: UInt8[np.ndarray, "h w 3"] | None = None,
-    ) -> None:
+    def add(self, index: int, masks: Masks, *, frame: Picture | None = None) -> None:
         """Encode the masks of one frame; frames between annotated ones are passed over.
 
         Raises:
@@ -189,31 +174,7 @@ class SaVJsonWriter:
         }
 
 
-def write_coco_rle_json(path: str | os.PathLike[str], frames: FrameMasks, size: tuple[int, int]) -> None:
-    """Write ``(frame, {id: mask})`` pairs as ``CocoRleJsonWriter`` does.
-
-    Raises:
-        OSError: The file cannot be written.
-        ValueError: A mask has another size than the video.
-    """
-    with CocoRleJsonWriter(path, size) as writer:
-        for index, masks in frames:
-            writer.add(index, masks)
-
-
-def write_sa_v_json(path: str | os.PathLike[str], frames: FrameMasks, size: tuple[int, int], **video: Any) -> None:
-    """Write ``(frame, {id: mask})`` pairs as ``SaVJsonWriter`` does, whose keyword arguments it takes.
-
-    Raises:
-        OSError: The file cannot be written.
-        ValueError: A mask has another size than the video, or a keyword is wrong.
-    """
-    with SaVJsonWriter(path, size, **video) as writer:
-        for index, masks in frames:
-            writer.add(index, masks)
-
-
-def _encoded(index: int, masks: Mapping[int, Bool[np.ndarray, "h w"]], size: tuple[int, int]) -> dict[int, rle.Rle]:
+def _encoded(index: int, masks: Masks, size: tuple[int, int]) -> dict[int, rle.Rle]:
     encoded = {}
     for object_id, mask in masks.items():
         if np.shape(mask) != tuple(size):

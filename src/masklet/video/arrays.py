@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ class ArrayReader:
     """Reads frames from an array ``t h w c`` or a list of images, converting each when it is asked for."""
 
     fps: float | None = None
+    files: Sequence[Path] = ()
 
     def __init__(self, images: Sequence[Any] | Any) -> None:
         """Keep the images (not a copy) and convert the first one for the size.

@@ -69,9 +69,9 @@ class ImageFilesReader:
             raise ValueError(f"{name} has no images.")
         self.name = name
         self.length: int | None = len(paths)
-        self._paths = list(paths)
+        self.files: Sequence[Path] = list(paths)
         self._max_pixels = max_pixels
-        self.size: tuple[int, int] = read_image(self._paths[0], max_pixels=max_pixels).shape[:2]
+        self.size: tuple[int, int] = read_image(self.files[0], max_pixels=max_pixels).shape[:2]
 
     def read(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
         """Decode one image.
@@ -81,7 +81,7 @@ class ImageFilesReader:
             PermissionError: The image may not be read.
             FrameUnreadable: It is damaged or has another size than the first; the message names the file.
         """
-        path = self._paths[index]
+        path = self.files[index]
         try:
             image = read_image(path, max_pixels=self._max_pixels)
         except ValueError as error:
@@ -90,7 +90,7 @@ class ImageFilesReader:
             height, width = self.size
             raise FrameUnreadable(
                 f"{path} (frame {index}) has {image.shape[1]}x{image.shape[0]} pixels, but the first image, "
-                f"{self._paths[0].name}, has {width}x{height}: all frames of a video must have the same size."
+                f"{self.files[0].name}, has {width}x{height}: all frames of a video must have the same size."
             )
         return image
 

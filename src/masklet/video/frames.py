@@ -29,6 +29,7 @@ class FrameSource:
         name: What errors and logs call the source.
         size: Height and width of every frame, upright.
         fps: Frames per second; of a variable rate the mean; None when the source has no clock.
+        files: Files that frames are read from; none for arrays and streams.
     """
 
     def __init__(self, reader: FrameReader, *, cache: int = 8) -> None:
@@ -36,6 +37,7 @@ class FrameSource:
         self.name = reader.name
         self.size = reader.size
         self.fps = reader.fps
+        self.files = reader.files
         self._reader = reader
         self._capacity = cache
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
@@ -173,6 +175,8 @@ def _open_path(text: str, max_pixels: int) -> FrameReader:
     from masklet.video.movie import MovieReader
     from masklet.video.stream import open_camera
 
+    if not text:
+        raise ValueError("Cannot open '' as a video: give the path of a movie, an image or a folder of images.")
     camera = _CAMERA.match(text)
     if camera or _STREAM_URL.match(text):
         return open_camera(int(camera.group(1)) if camera else text)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from masklet.video.image_header import image_size
+from masklet.video.image_header import TIFF_STARTS, image_size, webp_orientation
 
 DEFAULT_MAX_PIXELS = 100_000_000
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm"})
@@ -57,15 +57,21 @@ def decode_image(
     size = image_size(data)
     if size is not None:
         _check_pixels(size, name, max_pixels)
-    try:
-        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise ValueError(f"{name} cannot be decoded as an image: {error}") from error
+    turn = webp_orientation(data)  # OpenCV applies that of other formats, that of WebP only since 4.13
+    flags = cv2.IMREAD_COLOR if turn is None else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    image = _decode(data, flags, name)
     if image is None:
+        other = _decode(data, cv2.IMREAD_UNCHANGED, name) if data[:4] in TIFF_STARTS else None
+        if other is not None:
+            raise ValueError(
+                f"{name} cannot be read as an image: its samples are {other.dtype}, which is not supported: save it "
+                "with 8 or 16 bits a channel."
+            )
         stated = f"its header states {size[1]}x{size[0]} pixels, but its content" if size else "its content"
         raise ValueError(f"{name} cannot be decoded as an image: {stated} is damaged, cut off or of an unknown format.")
     _check_pixels(image.shape[:2], name, max_pixels)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image if turn is None else _turned(image, turn)
 
 
 def to_rgb_array(value: Any) -> UInt8[np.ndarray, "h w 3"]:
@@ -79,6 +85,8 @@ def to_rgb_array(value: Any) -> UInt8[np.ndarray, "h w 3"]:
     Raises:
         ValueError: The shape, type or range is another one, a side is 0, or a float is NaN or infinite.
     """
+    if isinstance(value, (str, os.PathLike)):
+        raise ValueError(f"got the path {os.fspath(value)!r}: read it with masklet.video.images.read_image")
     if hasattr(value, "convert") and hasattr(value, "mode"):  # a PIL image, without importing PIL
         value = np.asarray(value if value.mode.startswith("I;16") else value.convert("RGB"))
     channels_first = False
@@ -101,6 +109,26 @@ def to_rgb_array(value: Any) -> UInt8[np.ndarray, "h w 3"]:
     if image.shape[2] == 1:
         image = np.repeat(image, 3, axis=2)
     return np.ascontiguousarray(image[..., :3])
+
+
+def _decode(data: bytes, flags: int, name: str) -> np.ndarray | None:
+    if data.startswith(b"\x89PNG") and b"IEND" not in data:  # cut off: libpng would say so on standard error
+        return None
+    try:
+        return cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
+    except cv2.error as error:
+        raise ValueError(f"{name} cannot be decoded as an image: {error}") from error
+
+
+def _turned(image: UInt8[np.ndarray, "h w 3"], orientation: int) -> UInt8[np.ndarray, "h2 w2 3"]:
+    """The image upright: ``orientation`` is the number that EXIF gives to the stored image, 1 to 8."""
+    if orientation > 4:
+        image = image.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
 
 
 def _to_uint8(image: np.ndarray) -> np.ndarray:
@@ -131,5 +159,5 @@ def _check_pixels(size: tuple[int, ...], name: str, max_pixels: int) -> None:
     if height * width > max_pixels:
         raise ValueError(
             f"{name} has {width}x{height} = {height * width:,} pixels, the limit is {max_pixels:,}: "
-            "pass a larger max_pixels if memory allows, or scale it down."
+            "pass a larger max_pixels (--max-pixels) if memory allows, or scale it down."
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -17,6 +19,9 @@ from masklet.video.images import DEFAULT_MAX_PIXELS
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _INDEXED = 0, 3  # colour types of the PNG header
+_HEADER_END = 33  # bytes of the signature and the header chunk
+_TEXT = b"tEXtSoftware\0masklet"
+_MARK = struct.pack(">I", len(_TEXT) - 4) + _TEXT + struct.pack(">I", zlib.crc32(_TEXT))
 
 
 def read_mask_file(path: str | os.PathLike[str], *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Int32[np.ndarray, "h w"]:
@@ -41,8 +46,11 @@ def read_mask_file(path: str | os.PathLike[str], *, max_pixels: int = DEFAULT_MA
     size = image_size(data)
     if data[:8] != _SIGNATURE or size is None:
         raise ValueError(f"{path} is no PNG file: label images are PNG, because JPEG and the like change the labels.")
-    if not 0 < size[0] * size[1] <= max_pixels:
-        raise ValueError(f"{path} has {size[1]}x{size[0]} pixels, expected 1 to {max_pixels:,}: raise max_pixels.")
+    if size[0] * size[1] > max_pixels:
+        raise ValueError(
+            f"{path} has {size[1]}x{size[0]} pixels, the limit is {max_pixels:,}: pass a larger max_pixels "
+            "(--max-pixels) if memory allows."
+        )
     color_type = data[25]
     if color_type == _INDEXED:
         return read_label_png(path).astype(np.int32)
@@ -57,13 +65,24 @@ def read_mask_file(path: str | os.PathLike[str], *, max_pixels: int = DEFAULT_MA
 
 
 def write_mask_file(path: Path, labels: UInt8[np.ndarray, "h w"]) -> None:
-    """Write object ids as an indexed PNG in the DAVIS palette, complete or not at all.
+    """Write object ids as an indexed PNG in the DAVIS palette that names its software, complete or not at all.
 
     Raises:
         OSError: The file cannot be written; the message names it.
         ValueError: The labels have no pixels.
     """
-    write_bytes(path, encode_label_png(labels, davis_palette()))
+    data = encode_label_png(labels, davis_palette())
+    write_bytes(path, data[:_HEADER_END] + _MARK + data[_HEADER_END:])
+
+
+def is_written_mask(path: Path) -> bool:
+    """Whether a file is one that ``write_mask_file`` wrote, now or earlier.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        return file.read(_HEADER_END + len(_MARK)).endswith(_MARK)
 
 
 def _grey_labels(image: np.ndarray, path: Path) -> Int32[np.ndarray, "h w"]:

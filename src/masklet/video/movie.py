@@ -2,6 +2,8 @@
 
 A frame's number is its rank among the presentation times of all packets, which are listed once at opening without
 decoding. Reading on in order only decodes; going elsewhere seeks to the key frame before and decodes up to the frame.
+Going back keeps some of the frames decoded on the way, so that reading backward decodes a group of pictures a few times
+instead of once a frame.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from __future__ import annotations
 import logging
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -27,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 _SEEK_ATTEMPTS = 3  # key frames tried, going back, before decoding from the start of the file
 _TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # text files that FFmpeg would play as ANSI art
+_KEPT_BYTES = 64 * 2**20  # of frames kept after going back, as the decoder gives them
+_KEPT_FRAMES = 256
 _READ_ON = 12  # frames ahead that are decoded rather than sought, when no key frame lies between
 
 
@@ -44,7 +49,10 @@ class MovieReader:
             ValueError: It is empty, no movie, damaged, without a picture, or larger than ``max_pixels`` a frame.
         """
         self.name = str(path)
+        self.files: Sequence[Path] = (path,)
         self._path = path
+        self._warned: set[str] = set()
+        self._kept: deque[tuple[int, VideoFrame]] = deque()
         self._container = _open_container(path)
         try:
             self._stream = _video_stream(self._container, self.name)
@@ -52,7 +60,7 @@ class MovieReader:
             if height * width > max_pixels:
                 raise ValueError(
                     f"{self.name} has frames of {width}x{height} = {height * width:,} pixels, the limit is "
-                    f"{max_pixels:,}: pass a larger max_pixels if memory allows, or scale it down."
+                    f"{max_pixels:,}: pass a larger max_pixels (--max-pixels) if memory allows, or scale it down."
                 )
             self._times, keys = self._list_frames()
             self._number: dict[int | None, int] = {time: number for number, time in enumerate(self._times)}
@@ -86,7 +94,11 @@ class MovieReader:
         if index == 0 and self._pending is not None:
             image, self._pending = self._pending, None
             return image
+        kept = next((frame for number, frame in self._kept if number == index), None)
+        if kept is not None:
+            return _upright(kept)
         key = bisect_right(self._keys, index) - 1
+        back = index < self._next
         near = self._next <= index and (key < 0 or self._keys[key] <= self._next or index - self._next <= _READ_ON)
         if near:
             image = self._read_on(index)
@@ -97,11 +109,11 @@ class MovieReader:
                 break
             if not self._seek(self._keys[key - attempt]):
                 break
-            image = self._read_on(index)
+            image = self._read_on(index, keep_from=self._keys[key - attempt] if back else None)
             if image is not None:
                 return image
         self._rewind()
-        image = self._read_on(index)
+        image = self._read_on(index, keep_from=0 if back else None)
         if image is None:
             raise FrameUnreadable(
                 f"Frame {index} of {self.name} cannot be decoded: the file is damaged or cut off there. It lists "
@@ -112,6 +124,7 @@ class MovieReader:
     def close(self) -> None:
         """Close the file."""
         self._decoded = iter(())
+        self._kept.clear()
         self._container.close()
 
     def _list_frames(self) -> tuple[list[int], list[int]]:
@@ -130,8 +143,8 @@ class MovieReader:
                 if packet.is_keyframe:
                     keys.append(packet.pts)
         except av.error.FFmpegError as error:
-            logger.warning("%s is damaged after %d frames: %s", self.name, len(times), error)
-        if not complete or len(set(times)) != len(times):
+            self._warn(f"is damaged after {len(times)} frames: {error}")
+        if not complete or len(set(times)) != len(times) or self._times_are_of_decoding(times):
             logger.info("%s has frames without a time of their own: counting them by decoding.", self.name)
             return self._count_by_decoding(), []
         first = self._first_decodable()
@@ -140,8 +153,16 @@ class MovieReader:
         times = sorted(time for time in times if time >= first)  # a cut may leave frames that need missing ones
         promised = self._stream.frames
         if promised > len(times):
-            logger.warning("%s promises %d frames, %d are there: it may be cut off.", self.name, promised, len(times))
+            self._warn(f"promises {promised} frames, {len(times)} are there: it may be cut off.")
         return times, keys
+
+    def _times_are_of_decoding(self, times: list[int]) -> bool:
+        """Whether ``times``, in the order of packets, only count packets: AVI has no times of presentation.
+
+        FFmpeg works them out for some codecs, not for H.264. Where frames are reordered, true times do not rise.
+        """
+        reordered = self._stream.codec_context.has_b_frames
+        return self._container.format.name == "avi" and bool(reordered) and times == sorted(times)
 
     def _first_decodable(self) -> int | None:
         self._rewind()
@@ -162,8 +183,15 @@ class MovieReader:
         rate = self._stream.average_rate or self._stream.guessed_rate
         return float(rate) if rate else None
 
-    def _read_on(self, index: int) -> UInt8[np.ndarray, "h w 3"] | None:
-        """Decode forward to a frame; None when the decoder passes it or the file ends."""
+    def _read_on(self, index: int, *, keep_from: int | None = None) -> UInt8[np.ndarray, "h w 3"] | None:
+        """Decode forward to a frame; None when the decoder passes it or the file ends.
+
+        With ``keep_from``, the last frames before the one asked for are kept, none of them before that number: after a
+        seek, frames before the key frame may be shown that lack what they refer to.
+        """
+        if keep_from is not None:
+            self._kept.clear()
+        room = _KEPT_BYTES
         for frame in self._decoded:
             number = self._number.get(frame.pts) if self._timed else self._next
             if number is None:
@@ -173,6 +201,11 @@ class MovieReader:
                 return _upright(frame)
             if number > index:
                 return None
+            if keep_from is not None and number >= keep_from:
+                self._kept.append((number, frame))
+                room -= _bytes_of(frame)
+                while room < 0 or len(self._kept) > _KEPT_FRAMES:
+                    room += _bytes_of(self._kept.popleft()[1])
         self._next = len(self._times)
         return None
 
@@ -185,9 +218,15 @@ class MovieReader:
                 except av.error.FFmpegError as error:
                     if isinstance(error, av.error.EOFError):
                         return
-                    logger.warning("%s: a packet at time %s cannot be decoded: %s", self.name, packet.pts, error)
+                    self._warn(f"has a packet at time {packet.pts} that cannot be decoded: {error}")
         except av.error.FFmpegError as error:
-            logger.warning("%s cannot be read further: %s", self.name, error)
+            self._warn(f"cannot be read further: {error}")
+
+    def _warn(self, what: str) -> None:
+        """Log a warning, once however often the place is read."""
+        if what not in self._warned:
+            self._warned.add(what)
+            logger.warning("%s %s", self.name, what)
 
     def _seek(self, number: int) -> bool:
         """Go to a key frame; False when the format cannot seek."""
@@ -237,6 +276,10 @@ def _video_stream(container: InputContainer, name: str) -> VideoStream:
         raise ValueError(f"{name} is coded in a way this build of FFmpeg cannot decode.")
     stream.thread_type = "AUTO"
     return stream
+
+
+def _bytes_of(frame: VideoFrame) -> int:
+    return sum(plane.buffer_size for plane in frame.planes)
 
 
 def _upright(frame: VideoFrame) -> UInt8[np.ndarray, "h w 3"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -13,11 +12,10 @@ import av
 import numpy as np
 from av.container import OutputContainer
 from av.video.stream import VideoStream
-from jaxtyping import Bool, UInt8
 
 from masklet.video.atomic import make_folder, temporary_beside, write_error
 from masklet.video.overlay import overlay
-from masklet.video.writer import checked_size
+from masklet.video.writer import Masks, Picture, checked_size
 
 _DEFAULT_FPS = 24.0
 
@@ -69,13 +67,7 @@ class OverlayVideoWriter:
         self._stream.width = size[1] + self._padding[1]
         self._stream.pix_fmt = "yuv420p"
 
-    def add(
-        self,
-        index: int,
-        masks: Mapping[int, Bool[np.ndarray, "h w"]],
-        *,
-        frame: UInt8[np.ndarray, "h w 3"] | None = None,
-    ) -> None:
+    def add(self, index: int, masks: Masks, *, frame: Picture | None = None) -> None:
         """Encode one frame; indices must rise, gaps are left out.
 
         Raises:

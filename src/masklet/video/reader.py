@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -25,12 +27,14 @@ class FrameReader(Protocol):
         size: Height and width of every frame, upright.
         length: Number of frames; None while unknown.
         fps: Frames per second; of a variable rate the mean; None when the source has no clock.
+        files: Files that frames are read from; none for arrays and streams.
     """
 
     name: str
     size: tuple[int, int]
     length: int | None
     fps: float | None
+    files: Sequence[Path]
 
     def read(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
         """Frame ``index``, which is within the range as far as it is known."""

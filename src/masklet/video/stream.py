@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,6 +17,8 @@ from masklet.video.reader import EndOfStream
 
 class StreamReader:
     """Reads frames from an iterator as they come and keeps the last few; the length is known once it has ended."""
+
+    files: Sequence[Path] = ()
 
     def __init__(
         self,

@@ -14,18 +14,15 @@ from jaxtyping import Bool, UInt8
 from masklet.video.atomic import make_folder
 from masklet.video.mask_files import write_mask_file
 
+Masks = Mapping[int, Bool[np.ndarray, "h w"]]  # of one frame, by object id
+Picture = UInt8[np.ndarray, "h w 3"]
+
 
 @runtime_checkable
 class MaskWriter(Protocol):
     """What every writer offers; leaving the ``with`` block by an error leaves nothing half-written."""
 
-    def add(
-        self,
-        index: int,
-        masks: Mapping[int, Bool[np.ndarray, "h w"]],
-        *,
-        frame: UInt8[np.ndarray, "h w 3"] | None = None,
-    ) -> None:
+    def add(self, index: int, masks: Masks, *, frame: Picture | None = None) -> None:
         """Take the masks of one frame, and its picture where the writer shows it."""
         ...
 
@@ -52,13 +49,7 @@ class MaskPngWriter:
         self._folder = make_folder(Path(folder))
         self._size = checked_size(size)
 
-    def add(
-        self,
-        index: int,
-        masks: Mapping[int, Bool[np.ndarray, "h w"]],
-        *,
-        frame: UInt8[np.ndarray, "h w 3"] | None = None,
-    ) -> None:
+    def add(self, index: int, masks: Masks, *, frame: Picture | None = None) -> None:
         """Write one frame at once, complete or not at all; where masks overlap, the lowest id wins.
 
         Raises:
@@ -88,13 +79,7 @@ class ObjectPngWriter:
         self._folder = make_folder(Path(folder))
         self._size = checked_size(size)
 
-    def add(
-        self,
-        index: int,
-        masks: Mapping[int, Bool[np.ndarray, "h w"]],
-        *,
-        frame: UInt8[np.ndarray, "h w 3"] | None = None,
-    ) -> None:
+    def add(self, index: int, masks: Masks, *, frame: Picture | None = None) -> None:
         """Write the masks of one frame, each file complete or not at all.
 
         Raises:
@@ -115,7 +100,7 @@ class ObjectPngWriter:
         """Nothing is open between frames."""
 
 
-def merge_masks(masks: Mapping[int, Bool[np.ndarray, "h w"]], size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
+def merge_masks(masks: Masks, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
     """One label image of all masks; where they overlap, the lowest id wins.
 
     Raises:
@@ -123,13 +108,22 @@ def merge_masks(masks: Mapping[int, Bool[np.ndarray, "h w"]], size: tuple[int, i
     """
     labels = np.zeros(size, dtype=np.uint8)
     for object_id in sorted(masks, reverse=True):
-        if not 1 <= object_id <= 255:
-            raise ValueError(
-                f"Object id {object_id} does not fit an indexed PNG, which has ids 1 to 255: "
-                "renumber the objects, or write one file an object or COCO RLE."
-            )
+        check_indexed_id(object_id)
         labels[_checked_mask(masks[object_id], object_id, size)] = object_id
     return labels
+
+
+def check_indexed_id(object_id: int) -> None:
+    """Make sure that an indexed PNG can hold an object.
+
+    Raises:
+        ValueError: The id is not 1..255.
+    """
+    if not 1 <= object_id <= 255:
+        raise ValueError(
+            f"Object id {object_id} does not fit an indexed PNG, which has ids 1 to 255: "
+            "renumber the objects, or write one file an object or COCO RLE."
+        )
 
 
 def _checked_mask(mask: Bool[np.ndarray, "h w"], object_id: int, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
