@@ -1,4 +1,4 @@
-"""The shipped model does its job: two plain objects in a synthetic clip, which no random or broken weights would find."""
+"""The shipped model does its job: two plain objects in a synthetic clip, which broken weights would not find."""
 
 from __future__ import annotations
 

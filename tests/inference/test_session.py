@@ -110,6 +110,18 @@ def test_clear_also_forgets_the_answer(tiny: Sam2, frames: list[np.ndarray]):
     assert np.array_equal(again.logits, fresh.prompt(0, 1, points=[SQUARE]).logits)
 
 
+def test_all_clicks_each_time_are_the_new_one_added(tiny: Sam2, frames: list[np.ndarray]):
+    one, other = VideoSession(frames, tiny), VideoSession(frames, tiny)
+    for session in (one, other):
+        session.prompt(0, 1, box=BOX, points=[SQUARE])
+    added = one.prompt(0, 1, points=[(5, 5)], labels=[0])
+    whole = other.prompt(0, 1, box=BOX, points=[SQUARE, (5, 5)], labels=[1, 0], clear=True)
+    assert np.array_equal(added.logits, whole.logits)
+    turned = other.prompt(0, 1, box=BOX, points=[SQUARE, (5, 5)], labels=[0, 0], clear=True)
+    fresh = VideoSession(frames, tiny).prompt(0, 1, box=BOX, points=[SQUARE, (5, 5)], labels=[0, 0])
+    assert np.array_equal(turned.logits, fresh.logits)
+
+
 def test_taking_prompts_back(session: VideoSession):
     session.prompt(0, 1, points=[DISC])
     session.prompt(4, 1, points=[DISC])

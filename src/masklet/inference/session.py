@@ -125,7 +125,8 @@ class VideoSession:
             labels: 1 on the object, 0 off it; None: all on it.
             box: ``(x0, y0, x1, y1)`` in pixels of the video.
             mask: The object itself, at the video's size.
-            clear: Replace what was given on this frame before, the answer to it included, instead of adding to it.
+            clear: Replace what was given on this frame before instead of adding to it. The answer to it is forgotten too,
+                unless the same clicks come again with new ones.
 
         Returns:
             The object on this frame.
@@ -138,15 +139,15 @@ class VideoSession:
         given = user_prompt(self.size, points=points, labels=labels, box=box, mask=mask)
         image_features = self._encoded(frame)
         track = self._tracks.get(object_id) or ObjectTrack(MemoryBank(self._limits()))
-        before = None if clear else track.prompts.get(frame)
-        if before is not None and before.mask is None:
+        before = track.prompts.get(frame)
+        anew = clear and before is not None and not given.extends(before)
+        if before is not None and before.mask is None and not clear:
             given = before.extended(given)
         note = track.notes.get(frame)
         reverse = note is not None and note.reverse
         if note is not None:
             self._restore_maps(track, frame, reverse=reverse)
-        afresh = given.mask is not None or (clear and frame in track.prompts)
-        previous = None if afresh else track.previous_logits(frame, self.model.device)
+        previous = None if given.mask is not None or anew else track.previous_logits(frame, self.model.device)
         answer = self.model.predict(
             image_features,
             Selection() if note is None else track.bank.read(frame, reverse=reverse),

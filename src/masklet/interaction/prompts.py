@@ -49,6 +49,13 @@ class UserPrompt:
         labels = np.concatenate((self.labels, newer.labels))
         return replace(newer, points=points, labels=labels, box=self.box if newer.box is None else newer.box)
 
+    def extends(self, older: UserPrompt) -> bool:
+        """Whether this is the older prompt with, perhaps, more clicks: whoever gives all of them each time goes on."""
+        n = len(older.points)
+        same_box = older.box is None if self.box is None else older.box is None or np.array_equal(self.box, older.box)
+        clicks = np.array_equal(self.points[:n], older.points) and np.array_equal(self.labels[:n], older.labels)
+        return self.mask is None and older.mask is None and same_box and clicks
+
     def to_model(
         self, frame: tuple[int, int], image_size: int, device: torch.device, previous: Tensor | None = None
     ) -> Prompts:
