@@ -125,8 +125,8 @@ class VideoSession:
             labels: 1 on the object, 0 off it; None: all on it.
             box: ``(x0, y0, x1, y1)`` in pixels of the video.
             mask: The object itself, at the video's size.
-            clear: Replace what was given on this frame before instead of adding to it. The answer to it is forgotten too,
-                unless the same clicks come again with new ones.
+            clear: Replace what was given on this frame before instead of adding to it. The answer to it is forgotten,
+                too, unless the same clicks come again with new ones.
 
         Returns:
             The object on this frame.
