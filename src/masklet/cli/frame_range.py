@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from masklet.inference.results import FrameResult
-from masklet.inference.session import Direction, VideoSession
+from masklet.tracker import Direction
+
+if TYPE_CHECKING:
+    from masklet.inference.results import FrameResult
+    from masklet.inference.session import VideoSession
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from masklet.inference.results import FrameResult
 from masklet.masks.rle import decode
 from masklet.video.annotation_json import CocoRleJsonWriter, SaVJsonWriter
 from masklet.video.atomic import write_bytes
@@ -22,6 +21,9 @@ from masklet.video.overlay_video import OverlayVideoWriter
 from masklet.video.writer import MaskPngWriter, MaskWriter, ObjectPngWriter, check_indexed_id
 
 from .output_folder import check_folder, make_output, refuse_overwriting, remove_files
+
+if TYPE_CHECKING:
+    from masklet.inference.results import FrameResult
 
 Format = Literal["png", "objects", "coco", "sa-v", "overlay"]
 PLACES: dict[Format, str] = {

@@ -8,12 +8,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from masklet.inference.session import Direction, VideoSession
-from masklet.video.frames import FrameSource, open_source
+from masklet.tracker import Direction
 from masklet.video.images import DEFAULT_MAX_PIXELS
 
 from .compute import check_compute
@@ -21,6 +20,10 @@ from .download_bar import download_bar
 from .frame_range import frame_range
 from .output import PLACES, SCORES, Format, check_output, write_results
 from .prompt_text import PromptText, mask_from, video_prompts
+
+if TYPE_CHECKING:
+    from masklet.inference.session import VideoSession
+    from masklet.video.frames import FrameSource
 
 Texts = Annotated[list[str], tyro.conf.arg(metavar="TEXT"), tyro.conf.UseAppendAction]
 
@@ -98,6 +101,8 @@ def run(job: Job) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from masklet.checkpoints.load import load
+    from masklet.inference.session import VideoSession
+    from masklet.video.frames import open_source
 
     check_compute(job.device, job.image_size)
     console = Console(stderr=True, quiet=job.quiet, highlight=False, markup=False, emoji=False)

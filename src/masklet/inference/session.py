@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from ..interaction.prompts import user_prompt
 from ..masks.components import fill_small_holes
 from ..model.memory_bank import BankLimits, MemoryBank
 from ..structures import FrameFeatures, Prediction, Selection
+from ..tracker import Direction
 from ..video.frames import FrameSource, open_source
 from ..video.live import LiveFrames
 from ..video.pixels import to_input
@@ -31,7 +32,6 @@ from .track import ObjectTrack, split_entry, split_prediction, stack_selections
 
 log = logging.getLogger(__name__)
 
-Direction = Literal["forward", "backward", "both"]
 BATCHED_SIDE = 32  # stride-16 maps up to this side are worth batching on a CPU
 
 
