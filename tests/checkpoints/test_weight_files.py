@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -153,13 +153,21 @@ def test_a_disk_that_fills_up_under_torch_is_an_os_error(tmp_path: Path, monkeyp
 
 
 def test_a_disk_that_fills_up_under_safetensors_is_an_os_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def full(state: object, path: Path, metadata: object) -> None:
+    def full(path: Path, data: bytes) -> None:
         path.write_text("half")
-        raise SafetensorError("I/O error: No space left on device (os error 28)")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("safetensors.torch.save_file", full)
     (tmp_path / "w.safetensors").write_text("older")
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match=r"Cannot write, nothing of it is kept .*No space left.*w.safetensors"):
         write(tmp_path / "w.safetensors", STATE, None)
     assert os.listdir(tmp_path) == ["w.safetensors"]
     assert (tmp_path / "w.safetensors").read_text() == "older"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pt"])
+def test_a_written_file_may_be_read_by_whoever_may_read_its_neighbours(tmp_path: Path, name: str):
+    write(tmp_path / name, {"x": torch.zeros(2)}, None)
+    (tmp_path / "neighbour").touch()
+    assert (tmp_path / name).stat().st_mode == (tmp_path / "neighbour").stat().st_mode

@@ -66,13 +66,9 @@ def write(path: Path, state: Mapping[str, Tensor], config: str | None) -> None:
     extra = {} if config is None else {config_text.ENTRY: config}
     with replacing(path) as part:
         if path.suffix == ".safetensors":
-            from safetensors import SafetensorError
-            from safetensors.torch import save_file
+            from safetensors.torch import save as serialized
 
-            try:
-                save_file(alone, part, metadata={"format": "pt", **extra})
-            except SafetensorError as error:
-                raise OSError(str(error)) from error
+            part.write_bytes(serialized(alone, metadata={"format": "pt", **extra}))  # save_file hides it from others
         else:
             try:
                 torch.save({"model": alone, **extra}, part)
