@@ -8,8 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from masklet.video.images import DEFAULT_MAX_PIXELS
-
+from ..video.images import DEFAULT_MAX_PIXELS
 from .prompt_text import video_prompts
 from .track import Job, Texts, run
 

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from masklet.tracker import Direction
+from ..tracker import Direction
 
 if TYPE_CHECKING:
-    from masklet.inference.results import FrameResult
-    from masklet.inference.session import VideoSession
+    from ..inference.results import FrameResult
+    from ..inference.session import VideoSession
 
 
 @dataclass(frozen=True)

@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from masklet.masks.rle import decode
-from masklet.video.annotation_json import CocoRleJsonWriter, SaVJsonWriter
-from masklet.video.atomic import write_bytes
-from masklet.video.frames import FrameSource
-from masklet.video.mask_files import is_written_mask
-from masklet.video.overlay_video import OverlayVideoWriter
-from masklet.video.writer import MaskPngWriter, MaskWriter, ObjectPngWriter, check_indexed_id
-
+from ..masks.rle import decode
+from ..video.annotation_json import CocoRleJsonWriter, SaVJsonWriter
+from ..video.atomic import write_bytes
+from ..video.frames import FrameSource
+from ..video.mask_files import is_written_mask
+from ..video.overlay_video import OverlayVideoWriter
+from ..video.writer import MaskPngWriter, MaskWriter, ObjectPngWriter, check_indexed_id
 from .output_folder import check_folder, make_output, refuse_overwriting, remove_files
 
 if TYPE_CHECKING:
-    from masklet.inference.results import FrameResult
+    from ..inference.results import FrameResult
 
 Format = Literal["png", "objects", "coco", "sa-v", "overlay"]
 PLACES: dict[Format, str] = {

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from masklet.video.images import DEFAULT_MAX_PIXELS
-from masklet.video.mask_files import read_mask_file
+from ..video.images import DEFAULT_MAX_PIXELS
+from ..video.mask_files import read_mask_file
 
 _PLACE = re.compile(r"^(?:(?P<object>\d+)@)?(?P<frame>\d+):(?P<rest>.+)$")
 

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from masklet.video.images import DEFAULT_MAX_PIXELS
-
+from ..video.images import DEFAULT_MAX_PIXELS
 from .compute import check_compute
 from .download_bar import download_bar
 from .output_folder import check_folder, make_output, refuse_overwriting, remove_files
@@ -59,12 +58,12 @@ def segment(
     import numpy as np
     from rich.console import Console
 
-    from masklet.checkpoints.load import load
-    from masklet.inference.image import ImagePredictor
-    from masklet.video.atomic import write_bytes
-    from masklet.video.images import read_image
-    from masklet.video.mask_files import is_written_mask, read_mask_file, write_mask_file
-    from masklet.video.overlay import overlay
+    from ..checkpoints.load import load
+    from ..inference.image import ImagePredictor
+    from ..video.atomic import write_bytes
+    from ..video.images import read_image
+    from ..video.mask_files import is_written_mask, read_mask_file, write_mask_file
+    from ..video.overlay import overlay
 
     check_compute(device, image_size)
     clicks = [(_pixel(text), 1) for text in point] + [(_pixel(text), 0) for text in negative]

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from masklet.tracker import Direction
-from masklet.video.images import DEFAULT_MAX_PIXELS
-
+from ..tracker import Direction
+from ..video.images import DEFAULT_MAX_PIXELS
 from .compute import check_compute
 from .download_bar import download_bar
 from .frame_range import frame_range
@@ -22,8 +21,8 @@ from .output import PLACES, SCORES, Format, check_output, write_results
 from .prompt_text import PromptText, mask_from, video_prompts
 
 if TYPE_CHECKING:
-    from masklet.inference.session import VideoSession
-    from masklet.video.frames import FrameSource
+    from ..inference.session import VideoSession
+    from ..video.frames import FrameSource
 
 Texts = Annotated[list[str], tyro.conf.arg(metavar="TEXT"), tyro.conf.UseAppendAction]
 
@@ -100,9 +99,9 @@ def run(job: Job) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from masklet.checkpoints.load import load
-    from masklet.inference.session import VideoSession
-    from masklet.video.frames import open_source
+    from ..checkpoints.load import load
+    from ..inference.session import VideoSession
+    from ..video.frames import open_source
 
     check_compute(job.device, job.image_size)
     console = Console(stderr=True, quiet=job.quiet, highlight=False, markup=False, emoji=False)

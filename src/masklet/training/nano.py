@@ -32,6 +32,7 @@ from ..model.config import NANO, ModelConfig
 from ..model.efficientnet import EfficientNetLite
 from ..model.memory_attention import MemoryAttentionLayer
 from ..model.sam2 import Sam2, build
+from ..video.atomic import replacing
 from .losses import LossWeights
 from .pretrained_trunk import load_pretrained
 from .rollout import Interaction, Tally, clip_rollout, image_rollout
@@ -168,13 +169,6 @@ def average_gradients(model: nn.Module, extra: Tensor) -> Tensor:
     return flat[offset:]
 
 
-def save_atomic(obj: object, path: Path) -> None:
-    """``torch.save`` to a temporary file, then rename."""
-    part = path.with_suffix(".part")
-    torch.save(obj, part)
-    os.replace(part, path)
-
-
 class Run:
     """Everything of a run that a checkpoint holds: weights, their average, the optimiser, and how far it is."""
 
@@ -195,9 +189,8 @@ class Run:
     def save(self, folder: Path) -> None:
         """Write the checkpoint, and the averaged weights by themselves."""
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        save_atomic(
-            {**state, "average": self.average.state, "step": self.step, "spent": self.spent}, folder / "checkpoint.pt"
-        )
+        with replacing(folder / "checkpoint.pt") as part:
+            torch.save({**state, "average": self.average.state, "step": self.step, "spent": self.spent}, part)
         averaged = build(self.model.config)
         averaged.load_state_dict(self.average.state)
         save(averaged, folder / "weights.safetensors", dtype=torch.float16)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from masklet.masks import rle
-from masklet.video.atomic import write_bytes
-from masklet.video.writer import Masks, Picture
+from ..masks import rle
+from .atomic import write_bytes
+from .writer import Masks, Picture
 
 _SMALL_AREA = 32 * 32  # pixels, the bounds COCO uses
 _MEDIUM_AREA = 96 * 96

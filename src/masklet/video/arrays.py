@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from masklet.video.images import to_rgb_array
+from .images import to_rgb_array
 
 
 class ArrayReader:

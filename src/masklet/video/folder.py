@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from masklet.video.images import IMAGE_SUFFIXES, read_image
-from masklet.video.reader import FrameUnreadable
+from .images import IMAGE_SUFFIXES, read_image
+from .reader import FrameUnreadable
 
 _DIGITS = re.compile(r"(\d+)")
 

@@ -15,8 +15,8 @@ from typing import Any, SupportsIndex
 import numpy as np
 from jaxtyping import UInt8
 
-from masklet.video.images import DEFAULT_MAX_PIXELS, IMAGE_SUFFIXES
-from masklet.video.reader import EndOfStream, FrameReader, FrameUnreadable
+from .images import DEFAULT_MAX_PIXELS, IMAGE_SUFFIXES
+from .reader import EndOfStream, FrameReader, FrameUnreadable
 
 _STREAM_URL = re.compile(r"^(rtsp|rtsps|rtmp|udp|rtp)://", re.IGNORECASE)
 _CAMERA = re.compile(r"^camera:(\d+)$")
@@ -142,8 +142,8 @@ def open_source(source: Any, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> FrameSo
         PermissionError: The file or folder may not be read.
         ValueError: The source is empty, damaged, holds no picture, or is of an unknown kind.
     """
-    from masklet.video.arrays import ArrayReader
-    from masklet.video.stream import StreamReader, open_camera
+    from .arrays import ArrayReader
+    from .stream import StreamReader, open_camera
 
     if isinstance(source, FrameSource):
         return source
@@ -155,7 +155,7 @@ def open_source(source: Any, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> FrameSo
         return FrameSource(_open_path(os.fspath(source), max_pixels))
     if isinstance(source, Sequence):
         if source and all(isinstance(item, (str, os.PathLike)) for item in source):
-            from masklet.video.folder import ImageFilesReader
+            from .folder import ImageFilesReader
 
             paths = [Path(item) for item in source]
             return FrameSource(ImageFilesReader(paths, name=f"list of {len(paths)} images", max_pixels=max_pixels))
@@ -171,9 +171,9 @@ def open_source(source: Any, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> FrameSo
 
 
 def _open_path(text: str, max_pixels: int) -> FrameReader:
-    from masklet.video.folder import ImageFilesReader, images_in_folder, natural_key
-    from masklet.video.movie import MovieReader
-    from masklet.video.stream import open_camera
+    from .folder import ImageFilesReader, images_in_folder, natural_key
+    from .movie import MovieReader
+    from .stream import open_camera
 
     if not text:
         raise ValueError("Cannot open '' as a video: give the path of a movie, an image or a folder of images.")

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from jaxtyping import Int32, UInt8
 
-from masklet.masks.label_png import encode_label_png, read_label_png
-from masklet.masks.palette import davis_palette
-from masklet.video.atomic import write_bytes
-from masklet.video.image_header import image_size
-from masklet.video.images import DEFAULT_MAX_PIXELS
+from ..masks.label_png import encode_label_png, read_label_png
+from ..masks.palette import davis_palette
+from .atomic import write_bytes
+from .image_header import image_size
+from .images import DEFAULT_MAX_PIXELS
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _INDEXED = 0, 3  # colour types of the PNG header

@@ -24,7 +24,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from jaxtyping import UInt8
 
-from masklet.video.reader import FrameUnreadable
+from .reader import FrameUnreadable
 
 logger = logging.getLogger(__name__)
 

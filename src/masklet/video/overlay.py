@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from masklet.masks.boxes import box_of_mask
-from masklet.masks.palette import object_colors
+from ..masks.boxes import box_of_mask
+from ..masks.palette import object_colors
 
 
 def overlay(

@@ -13,9 +13,9 @@ import numpy as np
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from masklet.video.atomic import make_folder, temporary_beside, write_error
-from masklet.video.overlay import overlay
-from masklet.video.writer import Masks, Picture, checked_size
+from .atomic import make_folder, temporary_beside, write_error
+from .overlay import overlay
+from .writer import Masks, Picture, checked_size
 
 _DEFAULT_FPS = 24.0
 

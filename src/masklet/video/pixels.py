@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from masklet.video.pillow_bicubic import resize_pillow_bicubic
+from .pillow_bicubic import resize_pillow_bicubic
 
 Resample = Literal["masklet", "official_image", "official_video"]
 

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from masklet.video.images import to_rgb_array
-from masklet.video.reader import EndOfStream
+from .images import to_rgb_array
+from .reader import EndOfStream
 
 
 class StreamReader:

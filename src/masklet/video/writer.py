@@ -11,8 +11,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from masklet.video.atomic import make_folder
-from masklet.video.mask_files import write_mask_file
+from .atomic import make_folder
+from .mask_files import write_mask_file
 
 Masks = Mapping[int, Bool[np.ndarray, "h w"]]  # of one frame, by object id
 Picture = UInt8[np.ndarray, "h w 3"]
