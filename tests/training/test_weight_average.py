@@ -31,4 +31,4 @@ def test_strangers_are_refused():
     with pytest.raises(ValueError, match="the models differ"):
         average(tiny_model(SMALL_NANO), tiny_model(SMALL_HIERA))
     with pytest.raises(ValueError, match=r"share must be in 0..1, got 2"):
-        average(tiny_model(SMALL_NANO), tiny_model(SMALL_NANO), 2)
+        average(tiny_model(SMALL_NANO), tiny_model(SMALL_NANO), 2.0)
