@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from masklet.checkpoints.load import load
 from masklet.model.config import NANO
 from masklet.model.efficientnet import EfficientNetLite
 from masklet.training import nano
-from masklet.training.nano import Average, Run, Schedule, Stage, initial_model, parameter_groups, run, start_as_matching
+from masklet.training.nano import FIRST, ROLLOUT, Run, Stage, initial_model, run, start_as_matching
 from tiny_model import SMALL_HIERA, SMALL_NANO, clip, disc, tiny_model
 
 
@@ -23,6 +24,10 @@ def batch(kind: str) -> dict[str, np.ndarray]:
     if kind == "image":
         return {"images": frames[:1], "masks": masks[None, :2]}
     return {"frames": frames[None], "masks": masks[None, :, None], "labelled": np.ones((1, 3), bool)}
+
+
+def generators() -> tuple[np.random.Generator, list[np.random.Generator]]:
+    return np.random.default_rng(0), [np.random.default_rng(1)]
 
 
 @pytest.fixture
@@ -84,20 +89,14 @@ def test_what_ships_is_the_average_at_half_precision(made_up: list[tuple[str, in
 
 def test_a_run_that_was_cut_is_the_run_that_was_not(made_up: list[tuple[str, int]], tmp_path: Path):
     """Weights, averages and moments come back to the last bit."""
-    state = Run(tiny_model(SMALL_NANO, seed=1).train(), Schedule())
-    tally = nano.image_rollout(
-        state.model, batch("image"), np.random.default_rng(0), nano.Interaction(), nano.LossWeights()
-    )
-    state.update(tally, 0.0, 1.0)
+    state = Run(tiny_model(SMALL_NANO, seed=1).train(), FIRST)
+    state.update(nano.image_rollout(state.model, batch("image"), ROLLOUT, *generators()), 0.0, 1.0)
     state.save(tmp_path)
-    other = Run(tiny_model(SMALL_NANO, seed=2).train(), Schedule())
+    other = Run(tiny_model(SMALL_NANO, seed=2).train(), FIRST)
     other.load(tmp_path / "checkpoint.pt")
     assert (other.step, other.spent) == (state.step, state.spent) == (1, 1.0)
     for one in (state, other):
-        tally = nano.clip_rollout(
-            one.model, batch("clip"), np.random.default_rng(0), nano.Interaction(), nano.LossWeights()
-        )
-        one.update(tally, 0.5, 1.0)
+        one.update(nano.clip_rollout(one.model, batch("clip"), ROLLOUT, *generators()), 0.5, 1.0)
     for name, value in state.model.state_dict().items():
         assert torch.equal(value, other.model.state_dict()[name]), name
         assert torch.equal(state.average.state[name], other.average.state[name]), name
@@ -110,46 +109,14 @@ def test_an_orphan_saves_and_ends(made_up: list[tuple[str, int]], tmp_path: Path
 
 
 def test_a_step_without_a_finite_gradient_is_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    state = Run(tiny_model(SMALL_NANO, seed=1), Schedule())
+    state = Run(tiny_model(SMALL_NANO, seed=1), FIRST)
     before = state.model.no_memory.detach().clone()
-    facts = state.update(nano.Tally(state.model.no_memory.sum() * math.inf, 1), 0.0, 1.0)
+    outcome = nano.image_rollout(state.model, batch("image"), ROLLOUT, *generators())
+    facts = state.update(replace(outcome, loss=state.model.no_memory.sum() * math.inf), 0.0, 1.0)
     assert not math.isfinite(facts[3])
     assert torch.equal(state.model.no_memory, before)
     assert state.step == 1
     assert "step skipped" in caplog.text
-
-
-def test_the_rate_warms_up_and_falls():
-    schedule = Schedule(warmup=10, floor=0.1)
-    assert schedule.factor(0, 0.0) == pytest.approx(0.1)
-    assert schedule.factor(9, 0.0) == pytest.approx(1.0)
-    assert schedule.factor(500, 0.5) == pytest.approx(0.55)
-    assert schedule.factor(900, 1.0) == pytest.approx(0.1)
-    assert schedule.factor(900, 1.2) == pytest.approx(0.1)
-
-
-def test_groups_hold_every_weight_once():
-    model = tiny_model(SMALL_NANO)
-    groups = parameter_groups(model, Schedule(rate=1.0, trunk_rate=2.0, weight_decay=3.0))
-    assert sum(len(g["params"]) for g in groups) == len(list(model.parameters()))
-    assert {(g["base"], g["weight_decay"]) for g in groups} == {(1.0, 3.0), (1.0, 0.0), (2.0, 3.0), (2.0, 0.0)}
-    trunk = {id(p) for p in model.image_encoder.trunk.parameters()}
-    for group in groups:
-        for p in group["params"]:
-            assert (id(p) in trunk) is (group["base"] == 2.0)
-            assert (p.ndim > 1) is (group["weight_decay"] == 3.0)
-
-
-def test_an_average_is_young_at_first():
-    model = torch.nn.Linear(1, 1, bias=False)
-    torch.nn.init.constant_(model.weight, 0.0)
-    average = Average(model, 0.9)
-    torch.nn.init.constant_(model.weight, 1.0)
-    average.update(model, 0)
-    assert average.state["weight"].item() == pytest.approx(0.9)  # decay 1/10
-    torch.nn.init.constant_(model.weight, 0.0)
-    average.update(model, 10_000)
-    assert average.state["weight"].item() == pytest.approx(0.81)  # decay 0.9
 
 
 def test_memory_attention_starts_as_matching():
@@ -180,3 +147,12 @@ def test_the_command_starts_its_processes(monkeypatch: pytest.MonkeyPatch, tmp_p
     nano.main()
     assert started == [(run, (3, Path("d"), out, 5.0, 0, NANO, None), 3)]
     assert out.is_dir()
+
+
+def test_processes_meet_at_an_absolute_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    started = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(nano, "spawn", lambda function, rest, nprocs: started.append(rest[2]))
+    monkeypatch.setattr("sys.argv", ["nano", "--data", "d", "--out", "runs/a"])
+    nano.main()
+    assert started == [tmp_path / "runs" / "a"]

@@ -8,19 +8,21 @@ import torch
 
 from masklet.model.memory_bank import PROMPTED_SLOT, MemoryBank
 from masklet.model.sam2 import Sam2
-from masklet.structures import MemoryEntry, Prediction, Selection
+from masklet.structures import MemoryEntry, Selection
 from masklet.training.losses import LossWeights
+from masklet.training.nano import ROLLOUT
 from masklet.training.rollout import (
-    STRIDE,
-    Interaction,
-    User,
+    Outcome,
+    RolloutConfig,
     clip_rollout,
     image_rollout,
     only_prompted,
     to_input,
-    to_target,
 )
+from masklet.training.user import Interaction
 from tiny_model import SMALL_NANO, clip, disc, tiny_model
+
+PAPER = RolloutConfig(Interaction(corrections=(0.0, 0.0, 1.0)))
 
 
 @pytest.fixture
@@ -51,23 +53,18 @@ def pictures() -> dict[str, np.ndarray]:
     return {"images": square_frames(2), "masks": np.stack([square_masks(3)] * 2)}
 
 
-def answer_of(logits: torch.Tensor) -> Prediction:
-    b = len(logits)
-    four, row = logits.expand(-1, 4, -1, -1), torch.zeros(b)
-    return Prediction(logits, row, row, torch.zeros(b, 3), logits, row[:, None], four, torch.zeros(b, 4))
+def generators(seed: int = 0) -> tuple[np.random.Generator, list[np.random.Generator]]:
+    return np.random.default_rng(seed), [np.random.default_rng([seed, i]) for i in range(2)]
 
 
-def truth() -> torch.Tensor:
-    target = torch.zeros(2, 1, 16, 16)
-    target[0, :, 4:12, 2:8] = 1
-    target[1, :, 0:3, 10:16] = 0.4  # thin: no cell is covered by half
-    return target
+def with_user(config: RolloutConfig, **changes: object) -> RolloutConfig:
+    return replace(config, interaction=replace(config.interaction, **changes))  # pyright: ignore[reportArgumentType]
 
 
-def test_masks_are_averaged_over_cells():
-    masks = np.zeros((1, 8, 8), np.uint8)
-    masks[0, :4, :2] = 1
-    assert to_target(masks)[0, 0].tolist() == [[0.5, 0], [0, 0]]
+def gradients(model: Sam2, outcome: Outcome) -> dict[str, torch.Tensor]:
+    model.zero_grad()
+    outcome.loss.backward()
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
 def test_inputs_are_those_of_inference():
@@ -78,89 +75,50 @@ def test_inputs_are_those_of_inference():
     assert torch.allclose(to_input(frames), expected, atol=1e-6)
 
 
-def test_a_first_click_lies_on_the_object():
-    for seed in range(10):
-        prompts = User(truth(), Interaction(), np.random.default_rng(seed)).click()
-        assert prompts.points is not None
-        assert prompts.labels is not None
-        assert prompts.labels.tolist() == [[1], [1]]
-        cells = (prompts.points[:, 0] / STRIDE).long()
-        assert [truth()[i, 0, cells[i, 1], cells[i, 0]].item() > 0 for i in range(2)] == [True, True]
-
-
-def test_a_correction_lies_in_the_error_and_adds_to_the_prompts():
-    user = User(truth(), Interaction(keep_logits=1.0), np.random.default_rng(0))
-    user.click()
-    logits = torch.where(truth() > 0, 50.0, -50.0)
-    logits[0, :, 4:8] = -50.0  # half of the object is missed
-    logits[1, :, 12:, :4] = 50.0  # and something beside the other one is taken for it
-    prompts = user.click(answer_of(logits))
-    assert prompts.points is not None
-    assert prompts.labels is not None
-    assert prompts.points.shape == (2, 2, 2)
-    assert prompts.labels[:, 1].tolist() == [1, 0]
-    (x, y), (u, v) = (prompts.points[:, 1] / STRIDE).long().tolist()
-    assert 4 <= y < 8
-    assert 2 <= x < 8
-    assert v >= 12
-    assert u < 4
-    assert prompts.previous_logits is not None
-    assert prompts.previous_logits.abs().max() == 32
-
-
-def test_a_box_surrounds_the_object_with_noise():
-    for seed in range(5):
-        prompts = User(truth(), Interaction(), np.random.default_rng(seed)).box()
-        assert prompts.points is not None
-        assert prompts.labels is not None
-        assert prompts.labels.tolist() == [[2, 3], [2, 3]]
-        x0, y0, x1, y1 = prompts.points[0].flatten().tolist()
-        assert x0 < x1
-        assert y0 < y1
-        assert max(abs(x0 - 8), abs(y0 - 16), abs(x1 - 32), abs(y1 - 48)) <= 26
-
-
-def test_an_image_rollout_supervises_every_round(model: Sam2):
-    for rounds in (1, 3):
-        interaction = Interaction(rounds=tuple([0.0] * (rounds - 1) + [1.0]))
-        tally = image_rollout(model, pictures(), np.random.default_rng(0), interaction, LossWeights())
-        assert tally.count == rounds
-        assert isinstance(tally.loss, torch.Tensor)
-        assert torch.isfinite(tally.loss)
-        assert 0 <= tally.iou_first <= 1
-        if rounds == 1:
-            assert tally.iou_first == tally.iou_last
-        model.zero_grad()
-        tally.loss.backward()
-        assert all(p.grad is None for n, p in model.named_parameters() if n.startswith("memory_"))
-        assert any(p.grad is not None and p.grad.any() for p in model.image_encoder.parameters())
+@pytest.mark.parametrize("config", [PAPER, ROLLOUT], ids=["paper", "nano"])
+def test_an_image_rollout_supervises_every_decoding(model: Sam2, config: RolloutConfig):
+    for corrections in (0, 2):
+        chances = tuple([0.0] * corrections + [1.0])
+        outcome = image_rollout(model, pictures(), with_user(config, corrections=chances), *generators())
+        assert outcome.decodings == 1 + corrections
+        assert torch.isfinite(outcome.loss)
+        assert 0 <= outcome.iou_prompted <= 1
+        if corrections == 0:
+            assert outcome.iou_prompted == outcome.iou
+        grads = gradients(model, outcome)
+        assert not any(name.startswith("memory_") for name in grads)
+        assert any(g.any() for name, g in grads.items() if name.startswith("image_encoder"))
 
 
 @pytest.mark.parametrize("mask", [0.0, 1.0])
-def test_a_clip_rollout_teaches_memory(model: Sam2, mask: float):
-    interaction = Interaction(mask=mask, rounds=(1.0,), correct=0.0, forget=0.0)
-    tally = clip_rollout(model, clips(), np.random.default_rng(0), interaction, LossWeights())
-    assert tally.count == 3 + (mask == 0)
-    assert isinstance(tally.loss, torch.Tensor)
-    tally.loss.backward()
-    for part in (model.memory_encoder, model.memory_attention, model.memory_tokens, model.image_encoder):
-        assert any(p.grad is not None and p.grad.any() for p in part.parameters())
-    assert 0 <= tally.iou_last <= 1
+@pytest.mark.parametrize("config", [PAPER, ROLLOUT], ids=["paper", "nano"])
+def test_a_clip_rollout_teaches_memory(model: Sam2, config: RolloutConfig, mask: float):
+    outcome = clip_rollout(model, clips(), with_user(config, mask=mask, forget=0.0), *generators())
+    grads = gradients(model, outcome)
+    for part in ("memory_encoder", "memory_attention", "memory_tokens", "image_encoder"):
+        assert any(g.any() for name, g in grads.items() if name.startswith(part)), part
+    assert 0 <= outcome.iou <= 1
+    assert len(outcome.answers) == 4
+    assert (outcome.iou_prompted == 0) is (mask == 1)
 
 
-def test_a_correction_of_a_later_frame_is_one_more_decoding(model: Sam2):
-    base = Interaction(mask=1.0, rounds=(1.0,), correct=1.0)
-    tally = clip_rollout(model, clips(), np.random.default_rng(0), base, LossWeights())
-    assert tally.count == 4
-    none = clip_rollout(model, clips(), np.random.default_rng(0), replace(base, correct=0.0), LossWeights())
-    assert none.count == 3
+def test_decodings_of_a_clip_are_counted(model: Sam2):
+    once = {"prompted": 1, "correct": 0.0}
+    counts = {}
+    for name, changes in {
+        "mask": {"mask": 1.0, **once},
+        "click": {"mask": 0.0, **once},
+        "click, and a later frame": {"mask": 0.0, "prompted": 1, "correct": 1.0},
+    }.items():
+        counts[name] = clip_rollout(model, clips(), with_user(PAPER, **changes), *generators()).decodings
+    assert counts == {"mask": 3, "click": 4 + 2, "click, and a later frame": 4 + 2 + 2}
 
 
 def test_frames_without_truth_teach_nothing(model: Sam2):
-    interaction = Interaction(mask=1.0, correct=1.0)
-    tally = clip_rollout(model, clips(labelled=False), np.random.default_rng(0), interaction, LossWeights())
-    assert float(torch.as_tensor(tally.loss).detach()) == 0
-    assert tally.count == 3  # and none is corrected
+    config = with_user(ROLLOUT, mask=1.0, correct=1.0)
+    outcome = clip_rollout(model, clips(labelled=False), config, *generators())
+    assert outcome.loss.item() == 0
+    assert outcome.decodings == 3  # and none is corrected
 
 
 @pytest.mark.parametrize("labelled", [True, False])
@@ -174,22 +132,75 @@ def test_only_prompted_frames_become_prompted_memory(model: Sam2, monkeypatch: p
         write(bank, t, entry, prompted=prompted)
 
     monkeypatch.setattr(MemoryBank, "write", noted)
-    interaction = Interaction(mask=1.0, correct=1.0)
-    clip_rollout(model, clips(labelled=labelled), np.random.default_rng(3), interaction, LossWeights())
+    config = with_user(ROLLOUT, mask=1.0, correct=1.0)
+    clip_rollout(model, clips(labelled=labelled), config, *generators(0))
     assert [t for t, _ in written] == [0, 1, 2]
-    assert sum(prompted for _, prompted in written) == (2 if labelled else 1)
+    assert sum(prompted for _, prompted in written) <= (2 if labelled else 1)
+    assert written[0] == (0, True)
+
+
+def test_frames_prompted_up_front_come_first_and_read_no_memory(model: Sam2, monkeypatch: pytest.MonkeyPatch):
+    read: list[tuple[int, tuple]] = []
+    original = MemoryBank.read
+
+    def noted(bank: MemoryBank, t: int, **options: bool) -> Selection:
+        read.append((t, tuple(bank.prompted)))
+        assert options == {"pointers_ahead": True}
+        return original(bank, t, **options)
+
+    monkeypatch.setattr(MemoryBank, "read", noted)
+    config = with_user(PAPER, mask=0.0, correct=0.0)
+    seen = set()
+    for seed in range(12):
+        read.clear()
+        clip_rollout(model, clips(), config, *generators(seed))
+        prompted = read[0][1]
+        assert prompted[0] == 0
+        assert [t for t, _ in read] == [t for t in range(1, 4) if t not in prompted]
+        assert all(known == prompted for _, known in read)
+        seen.add(prompted)
+    assert {len(p) for p in seen} == {1, 2}
 
 
 def test_the_same_seed_gives_the_same_loss(model: Sam2):
-    losses = [
-        float(
-            torch.as_tensor(
-                clip_rollout(model, clips(), np.random.default_rng(3), Interaction(), LossWeights()).loss
-            ).detach()
-        )
-        for _ in range(2)
-    ]
+    losses = [clip_rollout(model, clips(), PAPER, *generators(3)).loss.item() for _ in range(2)]
     assert losses[0] == losses[1]
+
+
+def test_recomputing_changes_nothing_but_memory(model: Sam2):
+    results = []
+    for recompute in (False, True):
+        config = replace(with_user(PAPER, mask=0.0), recompute=recompute)
+        outcome = clip_rollout(model, clips(), config, *generators(4))
+        results.append((outcome.loss.item(), gradients(model, outcome)))
+    (loss, grads), (again, others) = results
+    assert loss == again
+    assert grads.keys() == others.keys()
+    for name, value in grads.items():
+        assert torch.allclose(value, others[name], rtol=1e-4, atol=1e-6 * float(value.abs().max() + 1)), name
+
+
+def test_a_batch_is_the_mean_of_its_samples(model: Sam2):
+    """Loss and gradient of two clips together are the means of those of each: processes may share a batch."""
+    batch = clips()
+    batch["masks"][1] = batch["masks"][1, :, :, ::-1].copy()
+    config = with_user(PAPER, mask=0.0, box=0.0)
+    model = model.double()
+    together = clip_rollout(model, batch, config, *generators(7))
+    expected = gradients(model, together)
+    shared, places = np.random.default_rng(7), generators(7)[1]
+    sums: dict[str, torch.Tensor] = {}
+    losses = []
+    for i in range(2):
+        one = {name: value[i : i + 1] for name, value in batch.items()}
+        outcome = clip_rollout(model, one, config, np.random.default_rng(7), [places[i]])
+        losses.append(outcome.loss.item())
+        for name, grad in gradients(model, outcome).items():
+            sums[name] = sums.get(name, torch.zeros_like(grad)) + grad / 2
+    assert shared.random() == np.random.default_rng(7).random()
+    assert together.loss.item() == pytest.approx(np.mean(losses), rel=1e-6)
+    for name, value in expected.items():
+        assert torch.allclose(value, sums[name], rtol=1e-4, atol=1e-6), name
 
 
 def test_only_prompted_frames_are_left():
@@ -198,3 +209,11 @@ def test_only_prompted_frames_are_left():
     assert kept.signature == ((PROMPTED_SLOT,), (2,))
     assert kept.pointer_span == 7
     assert only_prompted(Selection(((0, recent),), ((1, recent),))).empty
+
+
+def test_losses_may_be_summed_or_averaged(model: Sam2):
+    config = with_user(PAPER, mask=0.0)
+    total = clip_rollout(model, clips(), config, *generators(2))
+    mean = clip_rollout(model, clips(), replace(config, per_decoding=True), *generators(2))
+    assert mean.loss.item() == pytest.approx(total.loss.item() / total.decodings)
+    assert total.loss.item() == pytest.approx(total.terms.total(LossWeights()).item())

@@ -51,8 +51,11 @@ class MemoryBank:
         else:
             self.recent[t] = entry
 
-    def read(self, t: int, *, reverse: bool = False) -> Selection:
-        """What frame ``t`` may read, tracking forward or in reverse. Selects only; changes nothing."""
+    def read(self, t: int, *, reverse: bool = False, pointers_ahead: bool = False) -> Selection:
+        """What frame ``t`` may read, tracking forward or in reverse. Selects only; changes nothing.
+
+        Pointers of prompted frames that come later are read only with ``pointers_ahead`` (officially: in training).
+        """
         near = self._nearest_prompted(t)
         step = -1 if reverse else 1
         maps = [(PROMPTED_SLOT, self.prompted[p]) for p in near]
@@ -61,7 +64,7 @@ class MemoryBank:
             entry = others.get(t - step * back)
             if entry is not None and entry.features is not None:
                 maps.append((back - 1, entry))
-        pointers = [(step * (t - p), self.prompted[p]) for p in near if step * (t - p) >= 0]
+        pointers = [(step * (t - p), self.prompted[p]) for p in near if pointers_ahead or step * (t - p) >= 0]
         for back in range(1, self.limits.recent_pointers + 1):
             entry = others.get(t - step * back)
             if entry is not None:

@@ -15,7 +15,7 @@ import math
 import os
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -34,8 +34,10 @@ from ..model.memory_attention import MemoryAttentionLayer
 from ..model.sam2 import Sam2, build
 from ..video.atomic import replacing
 from .losses import LossWeights
+from .optimisation import Average, Optimisation, parameter_groups
 from .pretrained_trunk import load_pretrained
-from .rollout import Interaction, Tally, clip_rollout, image_rollout
+from .rollout import Outcome, RolloutConfig, clip_rollout, image_rollout
+from .user import Interaction
 
 log = logging.getLogger("masklet.training")
 
@@ -70,28 +72,44 @@ STAGES = (
 )
 # For a run that starts from trained weights.
 CONTINUED = (
-    Stage(0.35, clips=0.65),
-    Stage(0.75, clips=0.65, size=384, images=2, videos=1, frames=6),
+    Stage(0.15, clips=0.65),
+    Stage(0.65, clips=0.65, size=384, images=2, videos=1, frames=6),
     Stage(1.0, clips=0.65, size=384, images=2, videos=1, frames=8),
 )
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """Optimisation: AdamW, a warm-up, one cosine over the run, averaged weights."""
+FIRST = Optimisation(
+    rate=7e-4,
+    encoder_rate=1.5e-4,
+    encoder="image_encoder.trunk.*",
+    weight_decay=0.02,
+    betas=(0.9, 0.98),
+    clip=1.0,
+    warmup=300,
+    floor=0.02,
+    average=0.999,
+)
+GOING_ON = replace(FIRST, rate=5e-4, encoder_rate=1e-4)
 
-    rate: float = 7e-4
-    trunk_rate: float = 1.5e-4
-    weight_decay: float = 0.02
-    warmup: int = 300
-    floor: float = 0.02
-    clip: float = 1.0
-    average: float = 0.999
-
-    def factor(self, step: int, progress: float) -> float:
-        """Multiplier of the rates at a step, given the share of the run that is over."""
-        cosine = 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-        return min(1.0, (step + 1) / self.warmup) * (self.floor + (1 - self.floor) * cosine)
+# Departures from the paper's defaults, which at this size and length of training collapse to empty masks.
+ROLLOUT = RolloutConfig(
+    Interaction(
+        box=0.25,
+        prompted=1,
+        correct=0.3,
+        correct_masks=True,
+        corrections=(0.45, 0.3, 0.25),
+        keep_logits=0.75,
+        from_truth=0.0,
+        centre=0.6,
+        forget=0.25,
+        stride=4,
+    ),
+    LossWeights(focal=6.0, dice=1.5, alpha=0.5, full_size=False, all_masks=True, gate=False),
+    per_decoding=True,
+    pointers_ahead=False,
+    span_of_clip=False,
+)
 
 
 def initial_model(config: ModelConfig = NANO) -> Sam2:
@@ -124,36 +142,6 @@ def start_as_matching(model: Sam2) -> None:
             attention.key.weight[rows][:size].copy_(torch.eye(narrow)[:size])
 
 
-class Average:
-    """Exponential moving average of the weights; younger at the start of a run."""
-
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay = decay
-        self.state = {k: v.detach().clone() for k, v in model.state_dict().items()}
-
-    @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Move towards the model."""
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for k, v in model.state_dict().items():
-            self.state[k].lerp_(v, 1 - decay)
-
-
-def parameter_groups(model: Sam2, schedule: Schedule) -> list[dict]:
-    """The trunk at its own rate; biases, norms and codes without decay."""
-    groups: dict[tuple[bool, bool], list[Tensor]] = {}
-    for name, p in model.named_parameters():
-        groups.setdefault((name.startswith("image_encoder.trunk"), p.ndim > 1), []).append(p)
-    return [
-        {
-            "params": params,
-            "base": schedule.trunk_rate if trunk else schedule.rate,
-            "weight_decay": schedule.weight_decay if decay else 0.0,
-        }
-        for (trunk, decay), params in groups.items()
-    ]
-
-
 def average_gradients(model: nn.Module, extra: Tensor) -> Tensor:
     """Average gradients over the processes, in one message; ``extra`` numbers travel along."""
     params = list(model.parameters())
@@ -172,10 +160,10 @@ def average_gradients(model: nn.Module, extra: Tensor) -> Tensor:
 class Run:
     """Everything of a run that a checkpoint holds: weights, their average, the optimiser, and how far it is."""
 
-    def __init__(self, model: Sam2, schedule: Schedule) -> None:
+    def __init__(self, model: Sam2, schedule: Optimisation) -> None:
         self.model, self.schedule = model, schedule
-        self.optimizer = torch.optim.AdamW(parameter_groups(model, schedule), lr=schedule.rate, betas=(0.9, 0.98))
-        self.average = Average(model, schedule.average)
+        self.optimizer = torch.optim.AdamW(parameter_groups(model, schedule), lr=schedule.rate, betas=schedule.betas)
+        self.average = Average(model, schedule.average or 0.0)
         self.step, self.spent, self.ended = 0, 0.0, False
 
     def load(self, path: Path) -> None:
@@ -195,20 +183,20 @@ class Run:
         averaged.load_state_dict(self.average.state)
         save(averaged, folder / "weights.safetensors", dtype=torch.float16)
 
-    def update(self, tally: Tally, progress: float, seconds: float, *, alone: bool = False) -> list[float]:
+    def update(self, outcome: Outcome, progress: float, seconds: float, *, alone: bool = False) -> list[float]:
         """One step of the optimiser; returns loss, IoUs, gradient norm and seconds, averaged over the processes.
 
         ``alone`` says that whoever started this process is gone: after the step all processes know that they must end.
         """
-        loss = torch.as_tensor(tally.loss) / max(tally.count, 1)
         factor = self.schedule.factor(self.step, progress)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base"] * factor
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        facts = torch.tensor([float(loss.detach()), tally.iou_first, tally.iou_last, seconds, float(alone)])
+        outcome.loss.backward()
+        scores = [float(outcome.loss.detach()), outcome.iou_prompted, outcome.iou]
+        facts = torch.tensor([*scores, seconds, float(alone)])
         facts = average_gradients(self.model, facts).tolist()
-        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip))
+        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip or math.inf))
         if math.isfinite(norm):
             self.optimizer.step()
             self.average.update(self.model, self.step)
@@ -237,7 +225,7 @@ def run(
     if world > 1:
         dist.init_process_group("gloo", init_method=f"file://{out / 'rendezvous'}", rank=rank, world_size=world)
     torch.manual_seed(seed)
-    stages, schedule = (STAGES, Schedule()) if start is None else (CONTINUED, Schedule(rate=5e-4, trunk_rate=1e-4))
+    stages, schedule = (STAGES, FIRST) if start is None else (CONTINUED, GOING_ON)
     state = Run(initial_model(config) if start is None else load(start), schedule)
     if (out / "checkpoint.pt").exists():
         state.load(out / "checkpoint.pt")
@@ -256,9 +244,11 @@ def run(
         shared = np.random.default_rng([seed, state.step])  # the same on every process: kind of step, rounds of clicks
         kind = "clip" if shared.random() < stage.clips else "image"
         rollout = clip_rollout if kind == "clip" else image_rollout
-        tally = rollout(state.model, streams.next(kind), shared, Interaction(), LossWeights())
+        batch = streams.next(kind)
+        places = [np.random.default_rng([seed, state.step, rank, i]) for i in range(len(batch["masks"]))]
+        outcome = rollout(state.model, batch, ROLLOUT, shared, places)
         clock = time.process_time()  # not the wall clock: a busy machine does not shorten the run
-        facts = state.update(tally, progress, clock - last, alone=os.getppid() != parent)
+        facts = state.update(outcome, progress, clock - last, alone=os.getppid() != parent)
         last = clock
         if rank == 0 and state.step % 20 == 0:
             text = "step %d %s %d px  loss %.3f  iou %.3f %.3f  norm %.2f  %.2f s  %.1f min"
@@ -311,6 +301,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    args.out = args.out.absolute()  # the processes meet at a file, by an absolute path
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "rendezvous").unlink(missing_ok=True)
     rest = (args.processes, args.data, args.out, args.minutes, args.seed, NANO, args.start)

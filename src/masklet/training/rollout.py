@@ -1,215 +1,239 @@
-"""Simulated interaction: prompts and correction clicks on images and clips (paper, section 4 and appendix C.2).
+"""A training rollout: a batch of images or clips, a simulated user, the model's answers and their losses.
 
-The same four calls as in inference; a rollout conditions a frame once and decodes once for each round of clicks.
+The same four calls as in inference; a rollout conditions a frame once and decodes once for each prompt and correction.
+Paper, section 4 and appendix C.2. Parity: training/model/sam2.py, ``forward_tracking`` and ``track_step``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
-from ..interaction.clicks import boxes_of, center_clicks, random_clicks
 from ..model.memory_bank import PROMPTED_SLOT, MemoryBank
-from ..model.sam2 import Sam2
+from ..model.sam2 import Sam2, no_prompt
 from ..structures import FrameFeatures, Prediction, Prompts, Selection
 from ..video.pixels import MEAN, STD
-from .losses import LossWeights, prediction_loss
+from .losses import LossTerms, LossWeights, prediction_loss
+from .user import Interaction, User, draw_plan, seen_masks
 
 STRIDE = 4
 
 
 @dataclass(frozen=True)
-class Interaction:
-    """How a user is imitated.
+class RolloutConfig:
+    """What a rollout does besides the model.
 
     Attributes:
-        box: Share of prompts that are boxes.
-        mask: Share of clips that start from a given mask.
-        rounds: Chances of 1, 2, ... decodings (a prompt, then corrections).
-        keep_logits: Chance that a correction also sees the previous logits.
-        centre: Chance that a click falls in the middle of the error and not anywhere in it.
-        correct: Chance that one later frame of a clip is corrected by clicks.
-        forget: Chance that a frame reads prompted frames only.
+        interaction: The simulated user.
+        loss: The losses.
+        per_decoding: The loss is the mean over decodings; else their sum, as officially.
+        pointers_ahead: Frames also read the pointers of prompted frames after them, as officially in training only.
+        span_of_clip: Pointer distances are divided by the clip's length - 1, as officially; else by the model's own
+            span, as sessions do.
+        recompute: Decodings are computed again in the backward pass instead of being kept (activation checkpointing).
     """
 
-    box: float = 0.25
-    mask: float = 0.5
-    rounds: tuple[float, ...] = (0.45, 0.3, 0.25)
-    keep_logits: float = 0.75
-    centre: float = 0.6
-    correct: float = 0.3
-    forget: float = 0.25
+    interaction: Interaction = field(default_factory=Interaction)
+    loss: LossWeights = field(default_factory=LossWeights)
+    per_decoding: bool = False
+    pointers_ahead: bool = True
+    span_of_clip: bool = True
+    recompute: bool = False
 
 
-@dataclass
-class Tally:
-    """Sums of losses and IoUs over the decodings of a rollout."""
+@dataclass(frozen=True)
+class Outcome:
+    """What a rollout gave.
 
-    loss: Tensor | float = 0.0
-    count: int = 0
-    iou_first: float = 0.0
-    iou_last: float = 0.0
+    Attributes:
+        loss: To be minimised.
+        terms: Unweighted terms, summed over decodings.
+        decodings: How many decodings were supervised.
+        iou_prompted: Mean IoU after the first prompts (0 for given masks).
+        iou: Mean IoU of images after the last correction, or of tracked frames before any correction.
+        answers: The last answer for each frame, in time order.
+    """
 
-    def add(self, loss: Tensor) -> None:
-        """Count one decoding."""
-        self.loss, self.count = self.loss + loss, self.count + 1
+    loss: Tensor
+    terms: LossTerms
+    decodings: int
+    iou_prompted: float
+    iou: float
+    answers: tuple[Prediction, ...]
 
 
-def to_input(images: UInt8[np.ndarray, "b s s 3"]) -> Float[Tensor, "b 3 s s"]:
+def to_input(images: UInt8[np.ndarray, "b s s 3"], device: torch.device | str = "cpu") -> Float[Tensor, "b 3 s s"]:
     """Normalised input of square RGB images."""
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
-    return (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 - mean) / std
+    mean, std = (torch.tensor(values, device=device).view(3, 1, 1) for values in (MEAN, STD))
+    return (torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255 - mean) / std
 
 
-def to_target(masks: UInt8[np.ndarray, "b s s"]) -> Float[Tensor, "b 1 h4 w4"]:
-    """Masks averaged over the area of each stride-4 cell."""
-    return F.avg_pool2d(torch.from_numpy(masks)[:, None].float(), STRIDE)
+class _Rollout:
+    """What the parts of one rollout share."""
+
+    def __init__(
+        self, model: Sam2, config: RolloutConfig, shared: np.random.Generator, places: Sequence[np.random.Generator]
+    ) -> None:
+        self.model, self.config, self.shared, self.places = model, config, shared, places
+        self.terms: list[LossTerms] = []
+        self.first: list[Tensor] = []
+
+    def target(self, masks: UInt8[np.ndarray, "b s s"]) -> Float[Tensor, "b 1 h w"]:
+        """What masks are compared with: sharp at the input's size, or averaged over stride-4 cells."""
+        full = torch.from_numpy(masks)[:, None].to(self.model.device).float()
+        return full if self.config.loss.full_size else F.avg_pool2d(full, STRIDE)
+
+    def supervise(self, answer: Prediction, target: Tensor, supervised: Tensor) -> Float[Tensor, " b"]:
+        """Count a decoding; returns the IoU of its masks."""
+        terms, iou = prediction_loss(answer, target, supervised, self.config.loss)
+        self.terms.append(terms)
+        return iou
+
+    def decode(self, conditioned: Tensor, features: FrameFeatures, prompts: Prompts) -> Prediction:
+        """Decode once, cheaply in memory if asked."""
+        if self.config.recompute and self.model.training:
+            again = checkpoint(self.model.decode, conditioned, features, prompts, use_reentrant=False)
+            assert isinstance(again, Prediction)
+            return again
+        return self.model.decode(conditioned, features, prompts)
+
+    def user(self, masks: UInt8[np.ndarray, "b s s"]) -> User:
+        """A user who has seen nothing yet."""
+        stride = self.config.interaction.stride
+        cells = torch.from_numpy(masks)[:, None].float()
+        seen = seen_masks(F.avg_pool2d(cells, stride)) if stride > 1 else masks > 0
+        return User(seen, self.config.interaction, self.shared, self.places, self.model.device)
+
+    def correct(
+        self,
+        user: User,
+        answer: Prediction,
+        clicks: int,
+        conditioned: Tensor,
+        features: FrameFeatures,
+        target: Tensor,
+        supervised: Tensor,
+    ) -> tuple[Prediction, Tensor | None]:
+        """Correct an answer click by click, every one supervised; returns the last answer and its IoU."""
+        iou = None
+        for _ in range(clicks):
+            answer = self.decode(conditioned, features, user.click(answer))
+            iou = self.supervise(answer, target, supervised)
+        return answer, iou
+
+    def outcome(self, iou: list[Tensor], answers: Sequence[Prediction]) -> Outcome:
+        """Add everything up."""
+        terms = self.terms[0]
+        for more in self.terms[1:]:
+            terms = terms + more
+        loss = terms.total(self.config.loss) / (len(self.terms) if self.config.per_decoding else 1)
+        return Outcome(loss, terms, len(self.terms), _mean(self.first), _mean(iou), tuple(answers))
 
 
-def _points(at: np.ndarray) -> Tensor:
-    """Cells of a stride-4 map to pixels of the input."""
-    return torch.from_numpy((np.asarray(at, np.float32) + 0.5) * STRIDE - 0.5)
-
-
-class User:
-    """Imitates one user for a batch of objects; keeps the prompts given so far."""
-
-    def __init__(self, target: Float[Tensor, "b 1 h4 w4"], interaction: Interaction, rng: np.random.Generator) -> None:
-        most = target.flatten(1).amax(1)[:, None, None]
-        self.truth = ((target[:, 0] > 0.5) | ((target[:, 0] >= most) & (most > 0))).numpy()
-        self.interaction, self.rng = interaction, rng
-        self.points = torch.zeros(len(target), 0, 2)
-        self.labels = torch.zeros(len(target), 0, dtype=torch.long)
-
-    def _add(self, points: Tensor, labels: np.ndarray) -> None:
-        self.points = torch.cat((self.points, points), dim=1)
-        self.labels = torch.cat((self.labels, torch.from_numpy(labels).long()), dim=1)
-
-    def box(self) -> Prompts:
-        """A noisy box around each object."""
-        corners = boxes_of(self.truth, self.rng, limit=20 / STRIDE).reshape(-1, 2, 2)
-        self._add(_points(corners), np.tile(np.array([2, 3]), (len(corners), 1)))
-        return Prompts(self.points, self.labels)
-
-    def click(self, answer: Prediction | None = None) -> Prompts:
-        """A click on each object or, given an answer, on its error."""
-        wrong = None if answer is None else (answer.logits[:, 0] > 0).numpy()
-        if self.rng.random() < self.interaction.centre:
-            at, labels = center_clicks(self.truth, wrong)
-        else:
-            at, labels = random_clicks(self.truth, wrong, self.rng)
-        self._add(_points(at)[:, None], labels[:, None])
-        logits = None
-        if answer is not None and self.rng.random() < self.interaction.keep_logits:
-            logits = answer.logits.detach().clamp(-32, 32)
-        return Prompts(self.points, self.labels, previous_logits=logits)
-
-
-def interact(
-    model: Sam2,
-    conditioned: Tensor,
-    features: FrameFeatures,
-    target: Tensor,
-    supervised: Tensor,
-    rng: np.random.Generator,
-    interaction: Interaction,
-    weights: LossWeights,
-    tally: Tally,
-    *,
-    answer: Prediction | None = None,
-) -> Prediction:
-    """Prompt, decode and correct; every decoding is supervised."""
-    user = User(target, interaction, rng)
-    rounds = 1 + int(rng.choice(len(interaction.rounds), p=interaction.rounds))
-    boxed = answer is None and rng.random() < interaction.box
-    for i in range(rounds):
-        prompts = user.box() if boxed and i == 0 else user.click(answer)
-        answer = model.decode(conditioned, features, prompts)
-        loss, iou = prediction_loss(answer, target, supervised, weights)
-        tally.add(loss)
-        if i == 0:
-            tally.iou_first = float(_chosen_iou(answer, iou).mean())
-    assert answer is not None
-    tally.iou_last = float(_chosen_iou(answer, iou).mean())
-    return replace(answer, from_prompt=True)
-
-
-def _chosen_iou(answer: Prediction, iou: Tensor) -> Tensor:
-    if answer.candidates.shape[1] == 1:
-        return iou[:, 0]
-    return iou[:, 1:].gather(1, answer.candidate_iou.argmax(1, keepdim=True))[:, 0]
+def _mean(parts: list[Tensor]) -> float:
+    values = torch.cat(parts) if parts else torch.zeros(0)
+    return float(values.mean()) if len(values) else 0.0
 
 
 def image_rollout(
     model: Sam2,
-    batch: dict[str, np.ndarray],
-    rng: np.random.Generator,
-    interaction: Interaction,
-    weights: LossWeights,
-) -> Tally:
-    """A batch of images, several objects each, which share their image's encoding."""
+    batch: Mapping[str, np.ndarray],
+    config: RolloutConfig,
+    shared: np.random.Generator,
+    places: Sequence[np.random.Generator],
+) -> Outcome:
+    """Images with several objects each, which share their image's encoding.
+
+    Args:
+        model: In training mode to learn, in evaluation mode to measure.
+        batch: ``images`` [b s s 3] uint8 and ``masks`` [b k s s] of 0 and 1.
+        config: User and losses.
+        shared: Draws what the whole batch has in common.
+        places: Draws the places of clicks, one generator an image.
+    """
     images, masks = batch["images"], batch["masks"]
     b, k = masks.shape[:2]
-    target = to_target(masks.reshape(b * k, *masks.shape[2:]))
-    features = model.encode_image(to_input(images)).take(torch.arange(b).repeat_interleave(k))
+    run, flat = _Rollout(model, config, shared, places), masks.reshape(b * k, *masks.shape[2:])
+    features = model.encode_image(to_input(images, model.device))
+    features = features.take(torch.arange(b, device=model.device).repeat_interleave(k))
     conditioned = model.condition(features, Selection())
-    tally = Tally()
-    interact(model, conditioned, features, target, torch.ones(b * k), rng, interaction, weights, tally)
-    return tally
+    target, supervised = run.target(flat), torch.ones(b * k, device=model.device)
+    plan = draw_plan(shared, 1, config.interaction)
+    user = run.user(flat)
+    answer = run.decode(conditioned, features, user.box() if plan.boxes[0] else user.click())
+    first = run.supervise(answer, target, supervised)
+    run.first.append(first)
+    answer, last = run.correct(user, answer, plan.corrected[0], conditioned, features, target, supervised)
+    return run.outcome([first if last is None else last], [answer])
 
 
 def clip_rollout(
     model: Sam2,
-    batch: dict[str, np.ndarray],
-    rng: np.random.Generator,
-    interaction: Interaction,
-    weights: LossWeights,
-) -> Tally:
-    """A batch of clips: prompts on the first frame, tracking with memory, perhaps a correction on a later frame."""
+    batch: Mapping[str, np.ndarray],
+    config: RolloutConfig,
+    shared: np.random.Generator,
+    places: Sequence[np.random.Generator],
+) -> Outcome:
+    """Clips: prompted frames first, then the others through time with memory, some of them corrected.
+
+    Args:
+        model: In training mode to learn, in evaluation mode to measure.
+        batch: ``frames`` [b t s s 3] uint8, ``masks`` [b t o s s] of 0 and 1 and ``labelled`` [b t] bool.
+        config: User and losses.
+        shared: Draws what the whole batch has in common.
+        places: Draws the places of clicks, one generator a clip.
+
+    Frames without truth are tracked, and supervise nothing; they are prompted or corrected in no clip of the batch.
+    """
     frames, masks, labelled = batch["frames"], batch["masks"], batch["labelled"]
     b, t, o = masks.shape[:3]
-    encoded = model.encode_image(to_input(frames.reshape(b * t, *frames.shape[2:])))
-    bank = MemoryBank(model.limits)
-    tally, tracking = Tally(), Tally()
-    corrected = int(rng.integers(1, t)) if rng.random() < interaction.correct else 0
-    for step in range(t):
-        features = encoded.take((torch.arange(b) * t + step).repeat_interleave(o))
+    run, device = _Rollout(model, config, shared, places), model.device
+    encoded = model.encode_image(to_input(frames.reshape(b * t, *frames.shape[2:]), device))
+    span = min(t, model.config.pointers) - 1 if config.span_of_clip else model.limits.pointer_span
+    bank = MemoryBank(replace(model.limits, pointer_span=max(span, 1)))
+    plan = draw_plan(shared, t, config.interaction)
+    answers: dict[int, Prediction] = {}
+    tracked: list[Tensor] = []
+    order = plan.order(t)
+    for step in order:
+        features = encoded.take((torch.arange(b, device=device) * t + step).repeat_interleave(o))
         truth = masks[:, step].reshape(b * o, *masks.shape[3:])
-        target = to_target(truth)
-        supervised = torch.from_numpy(labelled[:, step].astype(np.float32)).repeat_interleave(o)
-        prompted = step == 0 or (step == corrected and bool(supervised.all()))
-        if step == 0:
-            if rng.random() < interaction.mask:
-                answer = model.adopt_mask(features, torch.from_numpy(truth)[:, None].float())
-            else:
-                conditioned = model.condition(features, Selection())
-                answer = interact(model, conditioned, features, target, supervised, rng, interaction, weights, tally)
+        target = run.target(truth)
+        known = bool(labelled[:, step].all())
+        supervised = torch.from_numpy(labelled[:, step].astype(np.float32)).to(device).repeat_interleave(o)
+        prompted = step in plan.prompted and (known or step == 0)
+        clicks = plan.corrected.get(step, 0) if known else 0
+        if prompted and plan.masks:
+            answer = model.adopt_mask(features, torch.from_numpy(truth)[:, None].to(device).float())
         else:
-            selection = bank.read(step)
-            if rng.random() < interaction.forget:
-                selection = only_prompted(selection)
-            answer = model.predict(features, selection)
-            loss, iou = prediction_loss(answer, target, supervised, weights)
-            tally.add(loss)
-            present = (supervised > 0) & (target.flatten(1).amax(1) > 0.5)
-            if present.any():
-                tracking.iou_last += float(_chosen_iou(answer, iou)[present].mean())
-                tracking.count += 1
+            # Prompted frames are encoded on their own, before anything is tracked.
+            selection = Selection() if prompted else bank.read(step, pointers_ahead=config.pointers_ahead)
+            forgets = shared.random() < config.interaction.forget
+            conditioned = model.condition(features, only_prompted(selection) if forgets else selection)
+            user = run.user(truth)
             if prompted:
+                boxed = plan.boxes[plan.prompted.index(step)]
+                answer = run.decode(conditioned, features, user.box() if boxed else user.click())
+                run.first.append(run.supervise(answer, target, supervised))
+            else:
+                answer = run.decode(conditioned, features, no_prompt(b * o, device))
+                iou = run.supervise(answer, target, supervised)
+                present = (supervised > 0) & (target.flatten(1).amax(1) > 0.5)
+                tracked.append(iou[present])
+            if clicks and forgets and not prompted:
                 conditioned = model.condition(features, selection)
-                answer = interact(
-                    model, conditioned, features, target, supervised, rng, interaction, weights, tally, answer=answer
-                )
-        if step < t - 1:
-            entry = model.encode_memory(features, answer)
-            bank.write(step, entry, prompted=prompted)
-    tally.iou_last = tracking.iou_last / max(tracking.count, 1)
-    return tally
+            answer, _ = run.correct(user, answer, clicks, conditioned, features, target, supervised)
+        answers[step] = replace(answer, from_prompt=prompted or clicks > 0)
+        if step != order[-1]:
+            bank.write(step, model.encode_memory(features, answers[step]), prompted=prompted or clicks > 0)
+    return run.outcome(tracked, [answers[i] for i in range(t)])
 
 
 def only_prompted(selection: Selection) -> Selection:
