@@ -36,14 +36,14 @@ $(VENV)/.stamp-%: $(VENV)/.stamp-base
 demo: $(VENV)/.stamp-demo
 	$(BIN)/masklet demo $(DEMO_FLAGS)
 
-test: $(VENV)/.stamp-dev
+test: $(VENV)/.stamp-dev $(VENV)/.stamp-train
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST_FLAGS)
 
 # One thread: rounding depends on their number, and refined masks amplify it to near the tolerance.
 parity: $(VENV)/.stamp-dev $(VENV)/.stamp-parity
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m parity $(PYTEST_FLAGS)
 
-lint: $(VENV)/.stamp-dev
+lint: $(VENV)/.stamp-dev $(VENV)/.stamp-train
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python

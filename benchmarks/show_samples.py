@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from masklet.data.real_clips import RealClipConfig
-from masklet.data.sampling import TrainingData, batches
+from masklet.data.sampling import TrainingData, clip_sample, image_sample
 
 COLOURS = [(255, 60, 60), (60, 255, 60), (80, 120, 255), (255, 220, 0), (255, 0, 255), (0, 255, 255), (255, 140, 0)]
 
@@ -26,9 +26,10 @@ def outlined(image: np.ndarray, masks: np.ndarray) -> np.ndarray:
 
 def image_rows(data: TrainingData, seed: int, count: int, size: int) -> np.ndarray:
     """One row an image: the outlines, then each mask over the darkened image."""
-    drawn = next(batches(data, "image", seed, batch=count, size=size))
     rows = []
-    for image, masks in zip(drawn["images"], drawn["masks"], strict=True):
+    for number in range(count):
+        drawn = image_sample(np.random.default_rng([seed, number]), data.stills, size)
+        image, masks = drawn["image"], drawn["masks"]
         cells = [outlined(image, masks)]
         cells += [np.where(mask[..., None] > 0, image, image // 4) for mask in masks]
         rows.append(np.hstack(cells))
@@ -37,12 +38,12 @@ def image_rows(data: TrainingData, seed: int, count: int, size: int) -> np.ndarr
 
 def clip_rows(data: TrainingData, seed: int, count: int, size: int, frames: int, share: float) -> np.ndarray:
     """One row a clip: each frame plain and with outlines; a grey bar marks frames without labels."""
-    stream = batches(data, "clip", seed, batch=count, size=size, frames=frames, real=RealClipConfig(share=share))
-    drawn = next(stream)
     rows = []
-    for pictures, masks, labelled in zip(drawn["frames"], drawn["masks"], drawn["labelled"], strict=True):
+    for number in range(count):
+        rng = np.random.default_rng([seed, number])
+        clip = clip_sample(rng, data.stills, data.clips, size, frames, real=RealClipConfig(share=share))
         cells = []
-        for picture, mask, known in zip(pictures, masks, labelled, strict=True):
+        for picture, mask, known in zip(clip.frames, clip.masks, clip.labelled, strict=True):
             marked = outlined(picture, mask) if known else picture.copy()
             if not known:
                 marked[:6] = 128
@@ -75,15 +76,16 @@ def main() -> None:
         sheet = cv2.resize(sheet, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         cv2.imwrite(str(args.out / f"{name}.png"), sheet[..., ::-1])
     for kind in ("image", "clip"):
-        stream = batches(data, kind, args.seed + 1, batch=1, size=args.size, frames=args.frames)
-        for _ in range(args.timed):  # fill the memory first
-            next(stream)
-        stream = batches(data, kind, args.seed + 1, batch=1, size=args.size, frames=args.frames)
-        begin = time.process_time()
-        for _ in range(args.timed):
-            next(stream)
-        spent = 1000 * (time.process_time() - begin) / args.timed
-        print(f"{kind}: {spent:.1f} ms of processor time a sample")
+        begin = 0.0
+        for _ in range(2):  # the first round fills the memory
+            begin = time.process_time()
+            for number in range(args.timed):
+                rng = np.random.default_rng([args.seed + 1, number])
+                if kind == "image":
+                    image_sample(rng, data.stills, args.size)
+                else:
+                    clip_sample(rng, data.stills, data.clips, args.size, args.frames)
+        print(f"{kind}: {1000 * (time.process_time() - begin) / args.timed:.1f} ms of processor time a sample")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,12 @@
-"""Image and clip samples, and batches that depend on seed, rank and number alone."""
+"""Image and clip samples."""
 
 from __future__ import annotations
 
-import threading
-from itertools import islice
-
 import numpy as np
-import pytest
 
 from masklet.data.real_clips import RealClipConfig, real_clip
-from masklet.data.sampling import ImageConfig, TrainingData, batches, clip_sample, image_sample
-from masklet.data.stills import StillStore
+from masklet.data.sampling import ImageConfig, TrainingData, clip_sample, image_sample
 from masklet.data.synthetic import LEAST_AREA, ClipConfig
-
-SMALL = {"batch": 2, "size": 48, "masks": 3}
 
 
 def test_image_samples_have_regions_of_the_right_size(mini_data):
@@ -73,50 +66,11 @@ def test_pasted_things_hide_real_objects(mini_data):
     assert found > 10
 
 
-@pytest.mark.parametrize("kind", ["image", "clip"])
-def test_batches_depend_on_seed_rank_and_number_alone(mini_data, mini_root, kind):
-    def draw(data=mini_data, **changes):
-        return list(islice(batches(data, kind, **{"seed": 1, "rank": 0, "world": 2, **SMALL, **changes}), 3))
-
-    def same(first, second):
-        return all(np.array_equal(first[name], second[name]) for name in first)
-
-    reference = draw()
-    again = draw(TrainingData.open(mini_root), prefetch=2)
-    assert all(same(a, b) for a, b in zip(reference, again, strict=True))
-    assert same(draw(start=2)[0], reference[2])
-    for other in (draw(seed=2), draw(rank=1), reference[1:]):
-        assert not same(other[0], reference[0])
-
-
-def test_the_background_thread_ends(mini_data):
-    stream = batches(mini_data, "image", 0, prefetch=2, **SMALL)
-    next(stream)
-    stream.close()
-    assert not any(thread.name == "masklet-batches" for thread in threading.enumerate())
-
-
-def test_errors_of_the_background_thread_arrive(mini_data):
-    broken = ImageConfig(area=(0.9, 0.8), paste=0.0)
-    with pytest.raises(RuntimeError, match="no crop"):
-        next(batches(mini_data, "image", 0, prefetch=1, image=broken, **SMALL))
-
-
-def test_wrong_arguments(mini_data):
-    with pytest.raises(ValueError, match="no stills"):
-        image_sample(np.random.default_rng(0), StillStore([]), 64)
-    with pytest.raises(ValueError, match="kind"):
-        batches(mini_data, "video", 0)
-    with pytest.raises(ValueError, match="rank"):
-        batches(mini_data, "image", 0, rank=2, world=2)
-
-
-def test_shared_data_gives_batches(shared_root):
+def test_shared_data_gives_samples(shared_root):
     data = TrainingData.open(shared_root)
-    drawn = next(batches(data, "image", 0, batch=4, size=128))
-    assert drawn["images"].shape == (4, 128, 128, 3)
-    assert drawn["masks"].shape == (4, 8, 128, 128)
-    drawn = next(batches(data, "clip", 0, batch=4, size=128))
-    assert drawn["frames"].shape == (4, 4, 128, 128, 3)
-    assert drawn["labelled"].shape == (4, 4)
-    assert (drawn["masks"][:, 0].mean(axis=(2, 3)) >= LEAST_AREA).all()
+    drawn = image_sample(np.random.default_rng(0), data.stills, 128, 8)
+    assert drawn["image"].shape == (128, 128, 3)
+    assert drawn["masks"].shape == (8, 128, 128)
+    clip = clip_sample(np.random.default_rng(0), data.stills, data.clips, 128, 4, 2)
+    assert clip.frames.shape == (4, 128, 128, 3)
+    assert clip.masks.shape == (4, 2, 128, 128)

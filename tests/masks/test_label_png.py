@@ -79,3 +79,10 @@ def test_damage_is_named():
 def test_maps_that_cannot_be_written(labels, palette, message):
     with pytest.raises(ValueError, match=message):
         encode_label_png(labels, palette)
+
+
+def test_given_bytes_are_called_as_asked():
+    with pytest.raises(ValueError, match=r"^s3://a/b\.png is not a PNG file"):
+        read_label_png(b"x", "s3://a/b.png")
+    with pytest.raises(ValueError, match=r"^the given bytes"):
+        read_label_png(b"x")

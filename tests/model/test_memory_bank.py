@@ -55,6 +55,7 @@ def test_maps_of_later_prompted_frames_are_read_but_not_their_pointers():
     assert [t for _, t in maps] == [2, 9]
     assert pointers == [(3, 2)]
     assert frames_read(bank, bank.read(5, reverse=True))[1] == [(4, 9)]
+    assert frames_read(bank, bank.read(5, pointers_ahead=True))[1] == [(3, 2), (-4, 9)]  # in training
 
 
 def test_a_prompted_frame_reads_itself_at_distance_0():

@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from reference_step import FRAMES, MASK_PLAN, PLAN, Reference, the_clip
 
 from masklet.model.memory_bank import PROMPTED_SLOT, MemoryBank
 from masklet.model.sam2 import Sam2
-from masklet.structures import MemoryEntry, Selection
+from masklet.structures import MemoryEntry, Prediction, Prompts, Selection
+from masklet.training import rollout
 from masklet.training.losses import LossWeights
-from masklet.training.nano import ROLLOUT
+from masklet.training.recipes.nano import ROLLOUT
 from masklet.training.rollout import (
     Outcome,
     RolloutConfig,
@@ -19,8 +21,8 @@ from masklet.training.rollout import (
     only_prompted,
     to_input,
 )
-from masklet.training.user import Interaction
-from tiny_model import SMALL_NANO, clip, disc, tiny_model
+from masklet.training.user import Interaction, Plan
+from tiny_model import SMALL_HIERA, SMALL_NANO, clip, disc, tiny_model
 
 PAPER = RolloutConfig(Interaction(corrections=(0.0, 0.0, 1.0)))
 
@@ -217,3 +219,42 @@ def test_losses_may_be_summed_or_averaged(model: Sam2):
     mean = clip_rollout(model, clips(), replace(config, per_decoding=True), *generators(2))
     assert mean.loss.item() == pytest.approx(total.loss.item() / total.decodings)
     assert total.loss.item() == pytest.approx(total.terms.total(LossWeights()).item())
+
+
+@pytest.mark.parametrize("plan", [PLAN, MASK_PLAN], ids=["clicks", "masks"])
+def test_a_step_is_that_of_the_reference(monkeypatch: pytest.MonkeyPatch, plan: Plan):
+    """Same clip, same clicks: every term of the loss and every gradient."""
+    model = tiny_model(SMALL_HIERA, seed=3).train().double()
+    asked: list[Prompts] = []
+    decode = Sam2.decode
+
+    def noted(
+        self: Sam2, conditioned: torch.Tensor, features: object, prompts: Prompts, **options: object
+    ) -> Prediction:
+        if "ambiguous" not in options:  # that of a given mask is for its pointer alone
+            asked.append(prompts)
+        return decode(self, conditioned, features, prompts, **options)
+
+    monkeypatch.setattr(rollout, "draw_plan", lambda rng, frames, interaction: plan)
+    config = RolloutConfig(Interaction(from_truth=0.2))
+    with monkeypatch.context() as patch:
+        patch.setattr(Sam2, "decode", noted)
+        outcome = clip_rollout(model, the_clip(), config, np.random.default_rng(5), [np.random.default_rng(6)])
+    outcome.loss.backward()
+    ours = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad(set_to_none=True)
+
+    terms = Reference(model, asked, plan).run(the_clip())
+    for name, value in terms.items():
+        assert getattr(outcome.terms, name).item() == pytest.approx(value.item(), abs=1e-5), name
+        assert value.item() > 0.01
+    loss = 20 * terms["focal"] + terms["dice"] + terms["iou"] + terms["presence"]
+    assert outcome.loss.item() == pytest.approx(loss.item(), abs=1e-5)
+    assert outcome.decodings == len(asked) == (4 if plan.masks else FRAMES + 6)
+    loss.backward()
+    theirs = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    assert ours.keys() == theirs.keys()
+    largest = max(float(g.abs().max()) for g in ours.values())
+    for name, value in ours.items():
+        assert torch.allclose(value, theirs[name], rtol=1e-4, atol=1e-6 * largest), name
+    assert LossWeights() == config.loss

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from masklet.masks.palette import davis_palette
-from masklet.video.mask_files import is_written_mask, read_mask_file, write_mask_file
+from masklet.video.mask_files import decode_mask, is_written_mask, read_mask_file, write_mask_file
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -95,3 +95,11 @@ def test_what_is_no_label_file(tmp_path, labels, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(PermissionError, match="No permission to read the mask file"):
         read_mask_file(path)
+
+
+def test_bytes_are_read_as_files_are(tmp_path):
+    labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    write_mask_file(tmp_path / "a.png", labels)
+    np.testing.assert_array_equal(decode_mask((tmp_path / "a.png").read_bytes()), labels)
+    with pytest.raises(ValueError, match=r"^b is no PNG file"):
+        decode_mask(b"x", name="b")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import itertools
 import threading
 from pathlib import Path
@@ -259,3 +260,26 @@ def test_threads_share_a_source(make_movie, number_of):
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+class Elsewhere:
+    """A movie that is no local file."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def open(self, mode: str, /) -> io.BytesIO:
+        assert mode == "rb"
+        return io.BytesIO(self.data)
+
+    def __str__(self) -> str:
+        return "s3://bucket/a.mp4"
+
+
+def test_a_movie_that_is_no_local_file(make_movie, number_of):
+    reader = MovieReader(Elsewhere(make_movie(count=20, options={"g": "6"}).read_bytes()), max_pixels=10**6)
+    assert (reader.name, reader.files, reader.length) == ("s3://bucket/a.mp4", (), 20)
+    assert [number_of(reader.read(t)) for t in (0, 17, 3, 4, 19)] == [0, 17, 3, 4, 19]
+    reader.close()
+    with pytest.raises(ValueError, match=r"s3://bucket/a\.mp4 is empty"):
+        MovieReader(Elsewhere(b""), max_pixels=10**6)

@@ -1,9 +1,7 @@
-"""Random training samples from stills and clips, and endless repeatable batches of them."""
+"""Random training samples from stills and clips."""
 
 from __future__ import annotations
 
-import queue
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +21,7 @@ from .transforms import ColourConfig, CropConfig, draw_crop, jitter_colours, war
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
-    from collections.abc import Generator as Stream
-
-    Batches = Stream[dict[str, ndarray], None, None]
+    from collections.abc import Mapping
 
 
 _ATTEMPTS = 30
@@ -185,101 +180,3 @@ class TrainingData:
     def open(root: str | os.PathLike[str]) -> TrainingData:
         """List the training split under a data root; files are read when first needed."""
         return TrainingData(StillStore(train_stills(root)), ClipStore(iter_sequences(Path(root), "train")))
-
-
-def batches(
-    data: TrainingData,
-    kind: str,
-    seed: int,
-    rank: int = 0,
-    world: int = 1,
-    batch: int = 8,
-    size: int = 256,
-    masks: int = 8,
-    frames: int = 4,
-    objects: int = 2,
-    start: int = 0,
-    prefetch: int = 0,
-    image: ImageConfig | None = None,
-    made_up: ClipConfig | None = None,
-    real: RealClipConfig | None = None,
-) -> Batches:
-    """Yield endless batches that depend on the seed, the rank and the number of the batch, and on nothing else.
-
-    Args:
-        data: Where samples come from.
-        kind: `image` yields `images` [batch, size, size, 3] and `masks` [batch, masks, size, size]; `clip` yields
-            `frames` [batch, frames, size, size, 3], `masks` [batch, frames, objects, size, size] and `labelled`
-            [batch, frames]. All are uint8 (masks 0 or 1), `labelled` is bool.
-        seed: With `rank` of `world` and the batch number, the seed of each batch.
-        rank: Which process this is; processes get different batches.
-        world: How many processes there are.
-        batch: Samples in a batch.
-        size: Side of the frames in pixels.
-        masks: Regions of each image.
-        frames: Frames of each clip.
-        objects: Objects of each clip.
-        start: Number of the first batch, to continue a run.
-        prefetch: Batches that a background thread keeps ready; 0 makes each when it is asked for.
-        image: How images are drawn.
-        made_up: How made-up clips are drawn.
-        real: How real clips are drawn.
-
-    Raises:
-        ValueError: `kind` is unknown, or rank and world do not fit.
-    """
-    if kind not in ("image", "clip"):
-        raise ValueError(f"kind is {kind!r}, expected 'image' or 'clip'")
-    if not 0 <= rank < world:
-        raise ValueError(f"rank is {rank} of {world} processes, expected 0..{world - 1}")
-
-    def make(number: int) -> dict[str, ndarray]:
-        rng = np.random.default_rng([seed, number, rank, world, kind == "clip"])
-        if kind == "image":
-            drawn = [image_sample(rng, data.stills, size, masks, image) for _ in range(batch)]
-            return {"images": np.stack([s["image"] for s in drawn]), "masks": np.stack([s["masks"] for s in drawn])}
-        clips = [clip_sample(rng, data.stills, data.clips, size, frames, objects, made_up, real) for _ in range(batch)]
-        return {name: np.stack([getattr(clip, name) for clip in clips]) for name in ("frames", "masks", "labelled")}
-
-    return _ahead(make, start, prefetch) if prefetch else _one_by_one(make, start)
-
-
-def _one_by_one(make: Callable[[int], dict[str, ndarray]], number: int) -> Batches:
-    while True:
-        yield make(number)
-        number += 1
-
-
-def _ahead(make: Callable[[int], dict[str, ndarray]], number: int, depth: int) -> Batches:
-    """Make batches in one background thread, which ends when the iterator is closed."""
-    ready: queue.Queue[dict[str, ndarray] | BaseException] = queue.Queue(depth)
-    closed = threading.Event()
-
-    def offer(item: dict[str, ndarray] | BaseException) -> None:
-        while not closed.is_set():
-            try:
-                ready.put(item, timeout=0.2)
-                return
-            except queue.Full:
-                continue
-
-    def work() -> None:
-        try:
-            for item in _one_by_one(make, number):
-                offer(item)
-                if closed.is_set():
-                    return
-        except BaseException as error:  # noqa: BLE001 - handed to the consumer, which raises it
-            offer(error)
-
-    thread = threading.Thread(target=work, name="masklet-batches", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item = ready.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        closed.set()
-        thread.join()

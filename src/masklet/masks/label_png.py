@@ -21,11 +21,14 @@ _GREY, _INDEXED = 0, 3
 _COLOUR_NAMES = {2: "RGB colour", 4: "grey with alpha", 6: "RGBA colour"}
 
 
-def read_label_png(source: str | os.PathLike[str] | bytes) -> UInt8[ndarray, "h w"] | UInt16[ndarray, "h w"]:
+def read_label_png(
+    source: str | os.PathLike[str] | bytes, name: str | None = None
+) -> UInt8[ndarray, "h w"] | UInt16[ndarray, "h w"]:
     """Read the label of every pixel from an indexed or grey PNG.
 
     Args:
         source: A path, or the bytes of a PNG file.
+        name: What errors call bytes that are given.
 
     Returns:
         The palette index (indexed files) or the stored grey value; uint16 for 16-bit grey files, else uint8.
@@ -36,7 +39,7 @@ def read_label_png(source: str | os.PathLike[str] | bytes) -> UInt8[ndarray, "h 
     """
     import cv2
 
-    name = "the given bytes" if isinstance(source, bytes) else str(source)
+    name = (name or "the given bytes") if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     chunks = list(_chunks(data, name))
     header = next((body for kind, body in chunks if kind == b"IHDR"), b"")

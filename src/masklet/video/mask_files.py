@@ -43,25 +43,34 @@ def read_mask_file(path: str | os.PathLike[str], *, max_pixels: int = DEFAULT_MA
         raise FileNotFoundError(error.errno, "There is no such mask file", str(path)) from error
     except PermissionError as error:
         raise PermissionError(error.errno, "No permission to read the mask file", str(path)) from error
+    return decode_mask(data, name=str(path), max_pixels=max_pixels)
+
+
+def decode_mask(data: bytes, *, name: str = "mask", max_pixels: int = DEFAULT_MAX_PIXELS) -> Int32[np.ndarray, "h w"]:
+    """Object ids in the bytes of a mask image as ``read_mask_file`` gives them; ``name`` is what errors call it.
+
+    Raises:
+        ValueError: As for ``read_mask_file``.
+    """
     size = image_size(data)
     if data[:8] != _SIGNATURE or size is None:
-        raise ValueError(f"{path} is no PNG file: label images are PNG, because JPEG and the like change the labels.")
+        raise ValueError(f"{name} is no PNG file: label images are PNG, because JPEG and the like change the labels.")
     if size[0] * size[1] > max_pixels:
         raise ValueError(
-            f"{path} has {size[1]}x{size[0]} pixels, the limit is {max_pixels:,}: pass a larger max_pixels "
+            f"{name} has {size[1]}x{size[0]} pixels, the limit is {max_pixels:,}: pass a larger max_pixels "
             "(--max-pixels) if memory allows."
         )
     color_type = data[25]
     if color_type == _INDEXED:
-        return read_label_png(path).astype(np.int32)
+        return read_label_png(data, name).astype(np.int32)
     if color_type == _GREY:
-        return _grey_labels(read_label_png(path), path)
+        return _grey_labels(read_label_png(data, name), name)
     image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None:
-        raise ValueError(f"{path} is damaged or cut off: expected a complete PNG file.")
+        raise ValueError(f"{name} is damaged or cut off: expected a complete PNG file.")
     if (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all():
-        return _grey_labels(image[..., 0], path)
-    return _color_labels(image, path)
+        return _grey_labels(image[..., 0], name)
+    return _color_labels(image, name)
 
 
 def write_mask_file(path: Path, labels: UInt8[np.ndarray, "h w"]) -> None:
@@ -85,22 +94,22 @@ def is_written_mask(path: Path) -> bool:
         return file.read(_HEADER_END + len(_MARK)).endswith(_MARK)
 
 
-def _grey_labels(image: np.ndarray, path: Path) -> Int32[np.ndarray, "h w"]:
+def _grey_labels(image: np.ndarray, name: str) -> Int32[np.ndarray, "h w"]:
     values = np.unique(image)
     top = np.iinfo(image.dtype).max
     if values[-1] != top:
         return image.astype(np.int32)
     if len(values) > 1 + (values[0] == 0):
         raise ValueError(
-            f"{path} mixes {top} with {len(values) - 1} other grey values: it looks like a soft mask. "
+            f"{name} mixes {top} with {len(values) - 1} other grey values: it looks like a soft mask. "
             f"Threshold it to 0 and {top} for one object, or store object ids as grey values below {top}."
         )
     return (image == top).astype(np.int32)
 
 
-def _color_labels(image: np.ndarray, path: Path) -> Int32[np.ndarray, "h w"]:
+def _color_labels(image: np.ndarray, name: str) -> Int32[np.ndarray, "h w"]:
     if image.dtype != np.uint8:
-        raise ValueError(f"{path} has 16-bit colours: label images have palette indices, grey ids or palette colours.")
+        raise ValueError(f"{name} has 16-bit colours: label images have palette indices, grey ids or palette colours.")
     blue, green, red = (image[..., channel].astype(np.int32) for channel in range(3))
     code = (red << 16) | (green << 8) | blue
     palette = davis_palette().astype(np.int32)
@@ -110,7 +119,7 @@ def _color_labels(image: np.ndarray, path: Path) -> Int32[np.ndarray, "h w"]:
     unknown = [color for color in colors.tolist() if color not in label_of]
     if unknown:
         raise ValueError(
-            f"{path} has {len(unknown)} colours that are not in the DAVIS palette, such as #{unknown[0]:06x}: "
+            f"{name} has {len(unknown)} colours that are not in the DAVIS palette, such as #{unknown[0]:06x}: "
             "save the mask as an indexed PNG, or as a grey one with object ids."
         )
     return np.array([label_of[color] for color in colors.tolist()], dtype=np.int32)[place.reshape(code.shape)]

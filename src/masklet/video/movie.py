@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO, Literal, Protocol, runtime_checkable
 
 import av
 import av.error
@@ -35,21 +36,32 @@ _KEPT_FRAMES = 256
 _READ_ON = 12  # frames ahead that are decoded rather than sought, when no key frame lies between
 
 
+@runtime_checkable
+class MovieFile(Protocol):
+    """A file that can be opened as bytes more than once: a path, or what stands for one in object storage."""
+
+    def open(self, mode: Literal["rb"], /) -> BinaryIO:
+        """Open it anew, seekable."""
+        ...
+
+
 class MovieReader:
     """Reads frames of a movie file by their number in order of presentation.
 
     A variable frame rate needs nothing special: frames are numbered, not timed. Pixels that are not square stay so.
     """
 
-    def __init__(self, path: Path, *, max_pixels: int) -> None:
+    def __init__(self, path: MovieFile, *, max_pixels: int) -> None:
         """Open the file, list its frames and decode the first one.
+
+        FFmpeg opens a local path itself; any other file is read through the object that its ``open`` gives.
 
         Raises:
             PermissionError: The file may not be read.
             ValueError: It is empty, no movie, damaged, without a picture, or larger than ``max_pixels`` a frame.
         """
         self.name = str(path)
-        self.files: Sequence[Path] = (path,)
+        self.files: Sequence[Path] = (path,) if isinstance(path, Path) else ()
         self._path = path
         self._warned: set[str] = set()
         self._kept: deque[tuple[int, VideoFrame]] = deque()
@@ -246,7 +258,7 @@ class MovieReader:
         self._next = 0
 
 
-def _open_container(path: Path) -> InputContainer:
+def _open_container(path: MovieFile) -> InputContainer:
     try:
         with path.open("rb") as file:
             empty = not file.read(1)
@@ -255,7 +267,8 @@ def _open_container(path: Path) -> InputContainer:
     if empty:
         raise ValueError(f"{path} is empty (0 bytes): expected a movie.")
     try:
-        container = av.open(str(path), metadata_errors="ignore")
+        source = str(path) if isinstance(path, Path) else path.open("rb")
+        container = av.open(source, "r", metadata_errors="ignore")
     except av.error.FFmpegError as error:
         raise ValueError(
             f"{path} cannot be opened as a movie ({error.strerror}): it is damaged, cut off or of an unknown format."

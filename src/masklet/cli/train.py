@@ -1,0 +1,162 @@
+"""``masklet train``: run a recipe."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from .compute import check_compute
+
+if TYPE_CHECKING:
+    from ..training.recipe import Recipe
+
+Texts = Annotated[list[str], tyro.conf.arg(metavar="FIELD=VALUE"), tyro.conf.UseAppendAction]
+
+
+def train(
+    recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")],
+    /,
+    data: Path,
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    set: Texts = [],  # noqa: B006 - tyro reads the default, nothing changes it
+    processes: int = 1,
+    workers: int = 0,
+    device: str = "cpu",
+    precision: str = "32-true",
+    save_minutes: float = 2.0,
+    half: bool = False,
+    show: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Train a model by a recipe; the same command goes on with a run that was stopped.
+
+    Writes checkpoint.pt (to go on from), weights.safetensors (for --model), recipe.json, log.txt and curves/ (for
+    TensorBoard) into the output folder. Ctrl-C saves and ends.
+
+    Args:
+        recipe: Name of a recipe: nano, nano-further.
+        data: Folder with the training data.
+        output: Folder of the run.
+        set: A field of the recipe to change, such as optimisation.rate=1e-4, start=FILE or minutes=30.
+        processes: Processes that average their gradients, one a device; batch sizes stay those of the recipe.
+        workers: Processes that make batches, for each of them.
+        device: cpu, cuda, mps.
+        precision: As in Lightning Fabric: 32-true, bf16-mixed, 16-mixed.
+        save_minutes: Processor time between checkpoints.
+        half: Save the weights in half precision.
+        show: Print the recipe and end.
+        quiet: No lines while training.
+    """
+    import json
+
+    from ..training.recipe import override
+    from ..training.recipes import RECIPES
+
+    if recipe not in RECIPES:
+        raise ValueError(f"there is no recipe {recipe!r}: expected one of {', '.join(RECIPES)}")
+    check_compute(device, None)
+    if processes < 1 or workers < 0:
+        raise ValueError(f"expected at least 1 process and 0 workers, got {processes} and {workers}")
+    chosen = override(RECIPES[recipe](str(data)), dict(_change(text) for text in set))
+    if show:
+        print(json.dumps(chosen.described(), indent=1))
+        return 0
+    if not data.is_dir():
+        raise FileNotFoundError(f"--data {data} is no folder: give the one with the training data")
+    output = output.absolute()
+    output.mkdir(parents=True, exist_ok=True)
+    _launch(chosen, output, processes, device, precision, workers, 60 * save_minutes, half, quiet)
+    return 0
+
+
+def _change(text: str) -> tuple[str, str]:
+    field, equals, value = text.partition("=")
+    if not equals or not field:
+        raise ValueError(f"--set takes FIELD=VALUE such as optimisation.rate=1e-4, got {text!r}")
+    return field.strip(), value.strip()
+
+
+def _launch(recipe: Recipe, out: Path, processes: int, device: str, precision: str, *rest: Any) -> None:
+    """Start the processes, pass a wish to end on to them, and wait until they have saved."""
+    import multiprocessing
+    import signal
+
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
+    kind, _, index = device.partition(":")
+    if processes == 1:
+        fabric = Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=precision)  # pyright: ignore
+        _work(fabric, recipe, out, 0, *rest)
+        return
+    backend = "nccl" if kind == "cuda" else "gloo"
+    strategy = DDPStrategy(start_method="spawn", process_group_backend=backend, find_unused_parameters=True)
+    fabric = Fabric(accelerator=kind, devices=processes, strategy=strategy, precision=precision)  # pyright: ignore
+    try:
+        fabric.launch(_Work(recipe, out, os.getpid(), rest))
+    except KeyboardInterrupt:
+        for child in multiprocessing.active_children():
+            assert child.pid is not None
+            os.kill(child.pid, signal.SIGTERM)
+        for child in multiprocessing.active_children():
+            child.join()
+        raise
+
+
+class _Work:
+    """What each process is sent; opaque, because Fabric looks for models in arguments and stops at frozen ones."""
+
+    def __init__(self, recipe: Recipe, out: Path, parent: int, rest: tuple[Any, ...]) -> None:
+        self.recipe, self.out, self.parent, self.rest = recipe, out, parent, rest
+
+    def __call__(self, fabric: Any) -> None:
+        _work(fabric, self.recipe, self.out, self.parent, *self.rest)
+
+
+def _work(
+    fabric: Any, recipe: Recipe, out: Path, parent: int, workers: int, save_every: float, half: bool, quiet: bool
+) -> None:
+    """One process of a run."""
+    import logging
+    import signal
+    import threading
+    import warnings
+    from contextlib import ExitStack
+
+    import torch
+
+    from ..training.logbook import Logbook
+    from ..training.loop import train
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    wishes: list[int] = []
+    if fabric.world_size > 1:
+        warnings.filterwarnings(
+            "ignore", "Grad strides do not match bucket view strides"
+        )  # depthwise kernels; harmless
+    if fabric.world_size > 1 and fabric.device.type == "cpu":
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // fabric.world_size))
+    steps = train(
+        recipe,
+        out,
+        fabric=fabric,
+        workers=workers,
+        save_every=save_every,
+        stop=lambda: bool(wishes) or bool(parent and os.getppid() != parent),
+        dtype=torch.float16 if half else torch.float32,
+    )
+    with ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):  # end after the step
+                before = signal.signal(number, lambda got, frame: wishes.append(got))
+                stack.callback(signal.signal, number, before)
+        book = stack.enter_context(Logbook(out)) if fabric.is_global_zero else None
+        for report in steps:
+            line = None if book is None else book.add(report)
+            if line and not quiet:
+                print(line, flush=True)
+    if wishes and not parent:
+        raise KeyboardInterrupt

@@ -1,0 +1,72 @@
+"""What a run starts from: trained weights, random ones, or random ones that already know how to look and to compare."""
+
+from __future__ import annotations
+
+import torch
+
+from ..checkpoints.load import load
+from ..model.config import CONFIGS, ModelConfig
+from ..model.efficientnet import EfficientNetLite
+from ..model.memory_attention import MemoryAttentionLayer
+from ..model.sam2 import Sam2
+from .pretrained_trunk import load_pretrained
+
+RANDOM, PRETRAINED = "random:", "pretrained:"
+
+
+def starting_model(start: str, seed: int = 0, drop_path: float = 0.0) -> Sam2:
+    """The model that a run starts from.
+
+    Args:
+        start: A name or file of weights; ``random:NAME`` for random weights of a named model; ``pretrained:nano`` for
+            random weights around an ImageNet trunk, with memory attention that starts as appearance matching.
+        seed: Of random weights.
+        drop_path: Stochastic depth of a Hiera trunk.
+
+    Raises:
+        ValueError: There is no model of that name.
+        ModuleNotFoundError: The package with the ImageNet weights is not installed.
+    """
+    prefix = next((p for p in (RANDOM, PRETRAINED) if start.startswith(p)), None)
+    if prefix is None:
+        trained = load(start)
+        model = Sam2(trained.config, drop_path=drop_path)
+        model.load_state_dict(trained.state_dict())
+        return model
+    name = start.removeprefix(prefix)
+    fitting = [n for n, c in CONFIGS.items() if prefix == RANDOM or not hasattr(c.trunk, "windows")]
+    if name not in fitting:
+        raise ValueError(f"start is {start!r}: after {prefix} expected one of {', '.join(fitting)}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return pretrained(CONFIGS[name]) if prefix == PRETRAINED else Sam2(CONFIGS[name], drop_path=drop_path)
+
+
+def pretrained(config: ModelConfig) -> Sam2:
+    """Random weights, the pretrained trunk, and memory attention that starts as appearance matching."""
+    model = Sam2(config)
+    assert isinstance(model.image_encoder.trunk, EfficientNetLite)
+    load_pretrained(model.image_encoder.trunk)
+    start_as_matching(model)
+    return model
+
+
+@torch.no_grad()
+def start_as_matching(model: Sam2) -> None:
+    """Make memory maps an orthonormal view of the embedding, and queries and keys compare in that view."""
+    width, narrow = model.config.width, model.config.memory_width
+    encoder = model.memory_encoder
+    view = torch.linalg.qr(torch.randn(width, narrow)).Q.T  # [narrow width]
+    encoder.image.weight.copy_(torch.eye(width)[:, :, None, None])
+    encoder.out.weight.copy_(view[:, :, None, None])
+    for conv in (encoder.image, encoder.out):
+        assert conv.bias is not None
+        conv.bias.zero_()
+    for layer in model.memory_attention.layers:
+        assert isinstance(layer, MemoryAttentionLayer)
+        attention = layer.cross_attention
+        for head in range(attention.heads):
+            rows = slice(head * width // attention.heads, (head + 1) * width // attention.heads)
+            size = min(rows.stop - rows.start, narrow)
+            attention.query.weight[rows][:size].copy_(view[:size])
+            attention.key.weight[rows][:size].copy_(torch.eye(narrow)[:size])

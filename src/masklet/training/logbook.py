@@ -1,0 +1,93 @@
+"""What a run leaves to look at: TensorBoard curves, and a line of text every few steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from .loop import Report
+
+TERMS = ("focal", "dice", "iou", "presence")
+
+
+class Logbook:
+    """Writes reports below a folder: ``curves/`` for TensorBoard, ``log.txt`` to read.
+
+    Args:
+        folder: Folder of the run.
+        every: Steps between lines and points; values between them are averaged.
+
+    Raises:
+        ModuleNotFoundError: TensorBoard is not installed.
+    """
+
+    def __init__(self, folder: Path, every: int = 20) -> None:
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self.every = every
+        self._curves = SummaryWriter(str(folder / "curves"))
+        self._text = (folder / "log.txt").open("a")
+        self._kept: list[Report] = []
+
+    def __enter__(self) -> Logbook:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._curves.close()
+        self._text.close()
+
+    def add(self, report: Report) -> str | None:
+        """Take a report; returns a line of text when there is one to show."""
+        self._kept.append(report)
+        for name, value in (report.scores or {}).items():
+            self._curves.add_scalar(f"validation/{name}", value, report.step)
+        if report.step % self.every and report.progress < 1:
+            return None
+        line = self._line(report)
+        self._points(report.step)
+        self._kept.clear()
+        self._text.write(line + "\n")
+        self._text.flush()
+        return line
+
+    def _points(self, step: int) -> None:
+        for kind in ("image", "clip"):
+            of_kind = [report for report in self._kept if report.kind == kind and not report.skipped]
+            if not of_kind:
+                continue
+            values = {
+                "loss": [r.loss for r in of_kind],
+                **{f"loss/{name}": [r.terms[i] for r in of_kind] for i, name in enumerate(TERMS)},
+                "iou": [r.iou for r in of_kind],
+                "iou_prompted": [r.iou_prompted for r in of_kind],
+                "seconds": [r.seconds for r in of_kind],
+                "samples_a_second": [len(r.names) / max(r.seconds, 1e-9) for r in of_kind],
+            }
+            for name, each in values.items():
+                self._curves.add_scalar(f"{kind}/{name}", _mean(each), step)
+        last = self._kept[-1]
+        for name, value in (("norm", last.norm), ("rate", last.rate), ("waited", last.waited)):
+            self._curves.add_scalar(f"run/{name}", value, step)
+        self._curves.add_scalar("run/skipped", sum(r.skipped for r in self._kept), step)
+
+    def _line(self, report: Report) -> str:
+        parts = [f"step {report.step}", f"{report.progress:6.1%}"]
+        for kind in ("image", "clip"):
+            of_kind = [r for r in self._kept if r.kind == kind and not r.skipped]
+            if of_kind:
+                loss, iou = (
+                    sum(values) / len(of_kind) for values in zip(*((r.loss, r.iou) for r in of_kind), strict=True)
+                )
+                parts.append(f"{kind}s: loss {loss:.3f} iou {iou:.3f}")
+        seconds = sum(r.seconds for r in self._kept) / len(self._kept)
+        waited = sum(r.waited for r in self._kept) / len(self._kept)
+        parts.append(f"{seconds:.2f} s a step, {waited:.2f} s waiting, norm {report.norm:.2f}")
+        parts += [f"{name} {value:.4f}" for name, value in (report.scores or {}).items()]
+        return "  ".join(parts)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)

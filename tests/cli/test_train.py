@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from toy_source import toy
+
+from masklet.cli.main import main
+from masklet.training import recipes
+
+
+@pytest.fixture
+def toy_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(recipes.RECIPES, "toy", lambda data: toy(steps=2))
+
+
+def run(*arguments: object) -> int:
+    return main(["train", *map(str, arguments)])
+
+
+def test_a_run_and_going_on(toy_recipe: None, tmp_path: Path, capsys: pytest.CaptureFixture):
+    out = tmp_path / "out"
+    assert run("toy", "--data", tmp_path, "-o", out) == 0
+    assert "step 2  100.0%" in capsys.readouterr().out
+    assert sorted(p.name for p in out.iterdir()) == [
+        "checkpoint.pt",
+        "curves",
+        "log.txt",
+        "recipe.json",
+        "weights.safetensors",
+    ]
+    assert run("toy", "--data", tmp_path, "-o", out, "--set", "steps=3", "--quiet") == 0
+    assert json.loads((out / "recipe.json").read_text())["steps"] == 3
+    assert capsys.readouterr().out == ""
+    assert len((out / "log.txt").read_text().splitlines()) == 2
+
+
+def test_a_recipe_is_shown(toy_recipe: None, tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert run("toy", "--data", "nowhere", "-o", tmp_path / "out", "--show", "--set", "optimisation.rate=0.5") == 0
+    assert json.loads(capsys.readouterr().out)["optimisation"]["rate"] == 0.5
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["huge", "--data", "."], "there is no recipe 'huge': expected one of nano"),
+        (["toy", "--data", "nowhere"], "--data nowhere is no folder"),
+        (["toy", "--data", ".", "--set", "steps"], "--set takes FIELD=VALUE"),
+        (["toy", "--data", ".", "--set", "speed=3"], "no field 'speed' in the recipe"),
+        (["toy", "--data", ".", "--processes", "0"], "at least 1 process"),
+        (["toy", "--data", ".", "--device", "abacus"], "torch can use only"),
+        (["toy", "--data", ".", "--set", "start=nothing.pt"], "nothing.pt"),
+    ],
+)
+def test_mistakes_are_one_line(
+    toy_recipe: None, tmp_path: Path, capsys: pytest.CaptureFixture, arguments: list[str], says: str
+):
+    assert run(*arguments, "-o", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert "Traceback" not in error
+
+
+def test_a_changed_recipe_does_not_touch_the_run(toy_recipe: None, tmp_path: Path, capsys: pytest.CaptureFixture):
+    out = tmp_path / "out"
+    assert run("toy", "--data", tmp_path, "-o", out, "--quiet") == 0
+    before = {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()}
+    assert run("toy", "--data", tmp_path, "-o", out, "--set", "seed=9", "--set", "steps=5") == 2
+    assert "seed: 0 -> 9" in capsys.readouterr().err
+    assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == before

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from masklet.checkpoints.load import save
+from masklet.model.efficientnet import EfficientNetLite
+from masklet.training import initial
+from masklet.training.initial import start_as_matching, starting_model
+from tiny_model import SMALL_HIERA, SMALL_NANO, tiny_model
+
+
+def test_random_weights_depend_on_the_seed():
+    model = starting_model("random:nano", 1)
+    assert model.config.width == 128
+    assert torch.equal(model.no_memory, starting_model("random:nano", 1).no_memory)
+    assert not torch.equal(model.no_memory, starting_model("random:nano", 2).no_memory)
+
+
+def test_trained_weights_come_from_a_file(tmp_path: Path):
+    made = tiny_model(SMALL_HIERA, seed=4)
+    save(made, tmp_path / "made.safetensors")
+    model = starting_model(str(tmp_path / "made.safetensors"), drop_path=0.5)
+    assert torch.equal(model.no_memory, made.no_memory)
+    assert model.image_encoder.trunk.blocks[-1].drop_path.rate == 0.5  # pyright: ignore
+
+
+def test_only_the_light_trunk_is_pretrained(monkeypatch: pytest.MonkeyPatch):
+    filled = []
+    monkeypatch.setattr(initial, "load_pretrained", filled.append)
+    model = starting_model("pretrained:nano")
+    assert [type(trunk) for trunk in filled] == [EfficientNetLite]
+    view = model.memory_encoder.out.weight[:, :, 0, 0]
+    assert torch.allclose(view @ view.T, torch.eye(64), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        ("random:huge", "after random: expected one of sam2_hiera_tiny"),
+        ("pretrained:sam2.1_hiera_tiny", "after pretrained: expected one of nano$"),
+    ],
+)
+def test_unknown_models(start: str, says: str):
+    with pytest.raises(ValueError, match=says):
+        starting_model(start)
+
+
+def test_memory_attention_starts_as_matching():
+    model = tiny_model(SMALL_NANO)
+    start_as_matching(model)
+    view = model.memory_encoder.out.weight[:, :, 0, 0]
+    assert torch.allclose(view @ view.T, torch.eye(16), atol=1e-5)
+    attention = model.memory_attention.layers[0].cross_attention
+    x = torch.randn(1, 5, 32, generator=torch.Generator().manual_seed(0))
+    query = attention.query.weight @ x[0].T
+    key = attention.key.weight @ (view @ x[0].T)
+    assert torch.allclose(query, key, atol=1e-4)  # the same place looks the same from both sides

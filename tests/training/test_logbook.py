@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from masklet.training.logbook import Logbook
+from masklet.training.loop import Report
+
+
+def report(step: int, kind: str, loss: float, skipped: bool = False, scores=None) -> Report:
+    return Report(
+        step, step / 4, kind, loss, (0.1, 0.2, 0.3, 0.4), 0.5, 0.6, 2.0, 1.0, 0.5, 0.1, ("a",), skipped, scores
+    )
+
+
+def test_curves_and_lines_are_means_of_what_happened(tmp_path: Path):
+    with Logbook(tmp_path, every=2) as book:
+        assert book.add(report(1, "image", 4.0)) is None
+        line = book.add(report(2, "image", 2.0))
+        assert line is not None
+        assert "step 2" in line
+        assert "images: loss 3.000 iou 0.600" in line
+        assert book.add(report(3, "clip", 100.0, skipped=True)) is None
+        last = book.add(report(4, "clip", 1.0, scores={"j": 0.25}))
+        assert last is not None
+        assert "clips: loss 1.000" in last
+        assert "j 0.2500" in last
+    assert (tmp_path / "log.txt").read_text().splitlines() == [line, last]
+    events = EventAccumulator(str(tmp_path / "curves"))
+    events.Reload()
+    assert [(e.step, e.value) for e in events.Scalars("image/loss")] == [(2, 3.0)]
+    assert [(e.step, e.value) for e in events.Scalars("clip/loss")] == [(4, 1.0)]
+    assert [e.value for e in events.Scalars("validation/j")] == [0.25]
+    assert [e.value for e in events.Scalars("run/skipped")] == [0.0, 1.0]

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from toy_source import STAGE, TOY, Discs, toy
+
+from masklet.training.recipe import Recipe, Stage, differences, override
+
+
+def test_stages_follow_one_another():
+    stages = (replace(STAGE, until=0.25), replace(STAGE, until=1.0, size=96))
+    recipe = toy(stages=stages)
+    assert [recipe.stage(p).size for p in (0.0, 0.2, 0.25, 0.9, 1.0)] == [64, 64, 96, 96, 96]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"stages": ()}, "the last at 1.0"),
+        ({"stages": (replace(STAGE, until=0.5),)}, r"got \[0.5\]"),
+        ({"stages": (STAGE, STAGE)}, "growing"),
+        ({"steps": None}, "a run needs an end"),
+        ({"sources": (Discs("clip"),)}, "needs a source of images"),
+        ({"sources": (Discs("image"), Discs("clip", weight=0.0))}, "needs a source of clips"),
+    ],
+)
+def test_impossible_recipes(changes: dict, says: str):
+    with pytest.raises(ValueError, match=says):
+        toy(**changes)
+
+
+def test_a_source_of_one_kind_is_enough_for_steps_of_that_kind():
+    toy(sources=(Discs("image"),), stages=(replace(STAGE, clips=0.0),))
+
+
+def test_a_recipe_is_written_as_plain_values():
+    described = TOY.described()
+    assert json.loads(json.dumps(described)) == described
+    assert described["optimisation"]["rate"] == 1e-3
+    assert described["stages"][0]["size"] == 64
+
+
+def test_differences_are_named():
+    other = toy(seed=4, stages=(replace(STAGE, size=96),))
+    assert differences(TOY.described(), other.described()) == ["seed: 0 -> 4", "stages.0.size: 64 -> 96"]
+    assert differences(TOY.described(), TOY.described()) == []
+
+
+def test_fields_are_overridden_by_their_path():
+    changed = override(
+        TOY,
+        {
+            "steps": "12",
+            "optimisation.rate": "1",
+            "optimisation.average": "None",
+            "stages.0.size": "128",
+            "optimisation.freeze": '["image_encoder.*"]',
+            "rollout.loss.full_size": "false",
+            "start": "tiny.pt",
+        },
+    )
+    assert isinstance(changed, Recipe)
+    assert changed.steps == 12
+    assert changed.optimisation.rate == 1.0
+    assert changed.optimisation.average is None
+    assert changed.stages == (replace(STAGE, size=128),)
+    assert changed.optimisation.freeze == ("image_encoder.*",)
+    assert changed.rollout.loss.full_size is False
+    assert changed.start == "tiny.pt"
+    assert changed.rollout.interaction == TOY.rollout.interaction
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "says"),
+    [
+        ("optimization.rate", "1", "'optimization' is none of name, start"),
+        ("optimisation.speed", "1", "'speed' is none of rate"),
+        ("stages.3.size", "1", "'3' leads nowhere"),
+        ("steps.more", "1", "'more' leads nowhere"),
+        ("optimisation.rate", "fast", "must be a float such as 0.001, got 'fast'"),
+        ("stages.0.size", "64.5", "must be a int such as 64, got '64.5'"),
+        ("rollout.loss.gate", "1", "must be a bool"),
+    ],
+)
+def test_unknown_fields_and_values(path: str, text: str, says: str):
+    with pytest.raises(ValueError, match=says):
+        override(TOY, {path: text})
+
+
+def test_a_stage_knows_its_batches():
+    assert Stage(images=3, videos=5).batch("image") == 3
+    assert Stage(images=3, videos=5).batch("clip") == 5
