@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from toy_source import toy
 
+import masklet
 from masklet.cli.main import main
 from masklet.training import recipes
 
@@ -45,8 +46,9 @@ def test_a_recipe_is_shown(toy_recipe: None, tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["huge", "--data", "."], "there is no recipe 'huge': expected one of nano"),
-        (["toy", "--data", "nowhere"], "--data nowhere is no folder"),
+        (["huge", "--data", "."], "there is no recipe 'huge': expected one of images"),
+        (["toy"], "expected --data DIR"),
+        (["toy", "--data", "nowhere"], "--data nowhere does not exist"),
         (["toy", "--data", ".", "--set", "steps"], "--set takes FIELD=VALUE"),
         (["toy", "--data", ".", "--set", "speed=3"], "no field 'speed' in the recipe"),
         (["toy", "--data", ".", "--processes", "0"], "at least 1 process"),
@@ -70,3 +72,10 @@ def test_a_changed_recipe_does_not_touch_the_run(toy_recipe: None, tmp_path: Pat
     assert run("toy", "--data", tmp_path, "-o", out, "--set", "seed=9", "--set", "steps=5") == 2
     assert "seed: 0 -> 9" in capsys.readouterr().err
     assert {p.name: p.read_bytes() for p in out.iterdir() if p.is_file()} == before
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_every_recipe_runs_small(name: str, tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert run(name, "--smoke", "-o", tmp_path / "out") == 0
+    assert "step 4  100.0%" in capsys.readouterr().out
+    assert masklet.load(tmp_path / "out" / "weights.safetensors") is not None

@@ -19,8 +19,8 @@ Texts = Annotated[list[str], tyro.conf.arg(metavar="FIELD=VALUE"), tyro.conf.Use
 def train(
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")],
     /,
-    data: Path,
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    data: str | None = None,
     set: Texts = [],  # noqa: B006 - tyro reads the default, nothing changes it
     processes: int = 1,
     workers: int = 0,
@@ -29,6 +29,7 @@ def train(
     save_minutes: float = 2.0,
     half: bool = False,
     show: bool = False,
+    smoke: bool = False,
     quiet: bool = False,
 ) -> int:
     """Train a model by a recipe; the same command goes on with a run that was stopped.
@@ -37,9 +38,10 @@ def train(
     TensorBoard) into the output folder. Ctrl-C saves and ends.
 
     Args:
-        recipe: Name of a recipe: nano, nano-further.
-        data: Folder with the training data.
+        recipe: Name of a recipe: images or videos (nano, on a data set of your own), nano, nano-further, sa-1b, full,
+            long-clips, mose.
         output: Folder of the run.
+        data: Folder or address of the training data; see masklet data check.
         set: A field of the recipe to change, such as optimisation.rate=1e-4, start=FILE or minutes=30.
         processes: Processes that average their gradients, one a device; batch sizes stay those of the recipe.
         workers: Processes that make batches, for each of them.
@@ -48,24 +50,29 @@ def train(
         save_minutes: Processor time between checkpoints.
         half: Save the weights in half precision.
         show: Print the recipe and end.
+        smoke: Try the recipe out: a few steps, tiny inputs, made-up data, random weights.
         quiet: No lines while training.
     """
     import json
 
     from ..training.recipe import override
     from ..training.recipes import RECIPES
+    from ..training.recipes.smoke import smoke as made_small
 
     if recipe not in RECIPES:
         raise ValueError(f"there is no recipe {recipe!r}: expected one of {', '.join(RECIPES)}")
     check_compute(device, None)
     if processes < 1 or workers < 0:
         raise ValueError(f"expected at least 1 process and 0 workers, got {processes} and {workers}")
-    chosen = override(RECIPES[recipe](str(data)), dict(_change(text) for text in set))
+    if data is None and not smoke:
+        raise ValueError("expected --data DIR, the training data, or --smoke to try the recipe out without any")
+    chosen = RECIPES[recipe](data or "")
+    chosen = override(made_small(chosen) if smoke else chosen, dict(_change(text) for text in set))
     if show:
         print(json.dumps(chosen.described(), indent=1))
         return 0
-    if not data.is_dir():
-        raise FileNotFoundError(f"--data {data} is no folder: give the one with the training data")
+    if data is not None and "://" not in data and not Path(data).exists():
+        raise FileNotFoundError(f"--data {data} does not exist: give the folder with the training data")
     output = output.absolute()
     output.mkdir(parents=True, exist_ok=True)
     _launch(chosen, output, processes, device, precision, workers, 60 * save_minutes, half, quiet)

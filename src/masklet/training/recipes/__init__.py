@@ -5,6 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..recipe import Recipe
+from .finetune import images, videos
 from .nano import nano, nano_further
+from .official import full, long_clips, mose, sa_1b
 
-RECIPES: dict[str, Callable[[str], Recipe]] = {"nano": nano, "nano-further": nano_further}
+RECIPES: dict[str, Callable[[str], Recipe]] = {
+    "images": images,
+    "videos": videos,
+    "nano": nano,
+    "nano-further": nano_further,
+    "sa-1b": sa_1b,
+    "full": full,
+    "long-clips": long_clips,
+    "mose": mose,
+}
