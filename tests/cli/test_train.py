@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from toy_source import toy
 
 import masklet
 from masklet.cli.main import main
 from masklet.training import recipes
+from tiny_model import clip, disc
 
 
 @pytest.fixture
@@ -79,3 +83,33 @@ def test_every_recipe_runs_small(name: str, tmp_path: Path, capsys: pytest.Captu
     assert run(name, "--smoke", "-o", tmp_path / "out") == 0
     assert "step 4  100.0%" in capsys.readouterr().out
     assert masklet.load(tmp_path / "out" / "weights.safetensors") is not None
+
+
+def images(folder: Path) -> str:
+    for t in range(3):
+        frame, mask = clip(t + 1, 48, 64)[t], disc(t, 48, 64)
+        for part, values in (("images", frame[..., ::-1]), ("masks", mask.astype(np.uint8))):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / part / f"{t}.png"), values)
+    return str(folder)
+
+
+def test_held_back_images_are_scored_before_and_after(toy_recipe: None, tmp_path: Path, capsys: pytest.CaptureFixture):
+    held_back, out = images(tmp_path / "held_back"), tmp_path / "out"
+    arguments = ["toy", "--data", tmp_path, "-o", out, "--validate", held_back, "--validate-every", 1]
+    assert run(*arguments) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "mean IoU" in line]
+    assert [line.split(":")[0] for line in lines] == ["before", "step 1", "step 2"]
+    assert all(re.search(r"1 click 0\.\d{3}, 3 clicks 0\.\d{3}, box 0\.\d{3}$", line) for line in lines)
+    assert run(*arguments, "--set", "steps=3") == 0
+    assert "before" not in capsys.readouterr().out  # it has gone on
+
+
+def test_videos_are_no_images_to_validate_on(toy_recipe: None, tmp_path: Path, capsys: pytest.CaptureFixture):
+    for t in range(2):
+        for part in ("frames", "masks"):
+            (tmp_path / "v" / "a" / part).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(tmp_path / "v" / "a" / part / f"{t}.png"), np.ones((9, 9), np.uint8))
+    assert run("toy", "--data", tmp_path, "-o", tmp_path / "out", "--validate", tmp_path / "v") == 2
+    assert "holds videos" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -26,6 +26,8 @@ def train(
     workers: int = 0,
     device: str = "cpu",
     precision: str = "32-true",
+    validate: str | None = None,
+    validate_every: int = 0,
     save_minutes: float = 2.0,
     half: bool = False,
     show: bool = False,
@@ -47,6 +49,8 @@ def train(
         workers: Processes that make batches, for each of them.
         device: cpu, cuda, mps.
         precision: As in Lightning Fabric: 32-true, bf16-mixed, 16-mixed.
+        validate: Images with masks that were held back: mean IoU after 1 click, 3 clicks and a box, before and after.
+        validate_every: Steps between further validations.
         save_minutes: Processor time between checkpoints.
         half: Save the weights in half precision.
         show: Print the recipe and end.
@@ -73,9 +77,15 @@ def train(
         return 0
     if data is not None and "://" not in data and not Path(data).exists():
         raise FileNotFoundError(f"--data {data} does not exist: give the folder with the training data")
+    if validate is not None:
+        from .validation import image_validator
+
+        image_validator(validate)  # a mistake shows before anything starts
     output = output.absolute()
     output.mkdir(parents=True, exist_ok=True)
-    _launch(chosen, output, processes, device, precision, workers, 60 * save_minutes, half, quiet)
+    _launch(
+        chosen, output, processes, device, precision, workers, 60 * save_minutes, validate, validate_every, half, quiet
+    )
     return 0
 
 
@@ -124,7 +134,16 @@ class _Work:
 
 
 def _work(
-    fabric: Any, recipe: Recipe, out: Path, parent: int, workers: int, save_every: float, half: bool, quiet: bool
+    fabric: Any,
+    recipe: Recipe,
+    out: Path,
+    parent: int,
+    workers: int,
+    save_every: float,
+    validate: str | None,
+    validate_every: int,
+    half: bool,
+    quiet: bool,
 ) -> None:
     """One process of a run."""
     import logging
@@ -135,8 +154,11 @@ def _work(
 
     import torch
 
+    from ..training.initial import starting_model
     from ..training.logbook import Logbook
     from ..training.loop import train
+    from ..training.state import CHECKPOINT
+    from .validation import image_validator
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     wishes: list[int] = []
@@ -146,12 +168,17 @@ def _work(
         )  # depthwise kernels; harmless
     if fabric.world_size > 1 and fabric.device.type == "cpu":
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // fabric.world_size))
+    validator = None if validate is None else image_validator(validate)
+    if validator is not None and fabric.is_global_zero and not (out / CHECKPOINT).exists() and not quiet:
+        print(_scores("before", validator(starting_model(recipe.start, recipe.seed))), flush=True)
     steps = train(
         recipe,
         out,
         fabric=fabric,
         workers=workers,
         save_every=save_every,
+        validate=validator,
+        validate_every=validate_every,
         stop=lambda: bool(wishes) or bool(parent and os.getppid() != parent),
         dtype=torch.float16 if half else torch.float32,
     )
@@ -165,5 +192,11 @@ def _work(
             line = None if book is None else book.add(report)
             if line and not quiet:
                 print(line, flush=True)
+            if report.scores and not quiet and book is not None:
+                print(_scores(f"step {report.step}", report.scores), flush=True)
     if wishes and not parent:
         raise KeyboardInterrupt
+
+
+def _scores(when: str, scores: dict[str, float]) -> str:
+    return f"{when}: mean IoU " + ", ".join(f"{name} {value:.3f}" for name, value in scores.items())

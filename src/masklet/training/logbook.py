@@ -85,7 +85,6 @@ class Logbook:
         seconds = sum(r.seconds for r in self._kept) / len(self._kept)
         waited = sum(r.waited for r in self._kept) / len(self._kept)
         parts.append(f"{seconds:.2f} s a step, {waited:.2f} s waiting, norm {report.norm:.2f}")
-        parts += [f"{name} {value:.4f}" for name, value in (report.scores or {}).items()]
         return "  ".join(parts)
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..model.sam2 import Sam2
 from .batches import Batch, batches, place_generators, shared_generator
 from .initial import starting_model
+from .lora import add_lora
 from .optimisation import Average, freeze, parameter_groups
 from .recipe import Recipe, Stage
 from .rollout import RolloutConfig, clip_rollout, image_rollout
@@ -98,6 +99,8 @@ class Learner(nn.Module):
 def new_state(recipe: Recipe, model: Sam2 | None = None) -> TrainState:
     """A run before its first step."""
     model = starting_model(recipe.start, recipe.seed, recipe.drop_path) if model is None else model
+    if recipe.optimisation.lora.rank:
+        add_lora(model, recipe.optimisation.lora, recipe.seed)
     freeze(model, recipe.optimisation.freeze)
     optimisation = recipe.optimisation
     groups = parameter_groups(model, optimisation)
@@ -130,7 +133,7 @@ def train(
         workers: Processes that make batches, for each process that trains.
         save_every: Seconds of processor time between checkpoints.
         validate: Called with a copy of the model that the run would give, on the first process.
-        validate_every: Steps between validations; 0: never.
+        validate_every: Steps between validations; 0: at the end alone.
         stop: Asked after each step; when it says yes on any process, all save and end.
         model: What to start from instead of ``recipe.start``.
         dtype: What the weights are saved as.
@@ -196,7 +199,8 @@ class _Loop:
                 last = now
                 self.state.spent += seconds
                 scores = None
-                if validate is not None and validate_every and self.state.step % validate_every == 0:
+                due = validate_every and self.state.step % validate_every == 0
+                if validate is not None and (due or self.progress >= 1):
                     scores = self._validate(validate)
                     last = time.process_time()
                 if self.state.spent - saved >= save_every:

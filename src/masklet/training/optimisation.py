@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..model.hiera import Hiera
 from ..model.sam2 import Sam2
+from .lora import LoRA
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Optimisation:
         accumulate: Batches whose gradients make one step.
         average: Decay of the running average of the weights that is saved; None: the weights themselves are.
         freeze: Patterns of the names of parameters that stay as they are.
+        lora: Learn changes of low rank alone, which are part of the weights in the end.
     """
 
     rate: float = 3e-4
@@ -54,6 +56,7 @@ class Optimisation:
     accumulate: int = 1
     average: float | None = None
     freeze: tuple[str, ...] = ()
+    lora: LoRA = field(default_factory=LoRA)
 
     def factor(self, step: int, progress: float) -> float:
         """What the highest rates are multiplied by at a step (from 0), ``progress`` (0..1) of the run being over."""

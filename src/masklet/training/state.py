@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import pickle
+from copy import deepcopy
 from pathlib import Path
 
 import torch
 
 from ..checkpoints.load import save
-from ..model.sam2 import Sam2, build
+from ..model.sam2 import Sam2
 from ..video.atomic import replacing
+from .lora import merge_lora
 from .optimisation import Average
 from .recipe import Recipe, differences
 
@@ -61,9 +63,11 @@ class TrainState:
 
     def result(self) -> Sam2:
         """A copy of the model that the run has made so far: the averaged weights where there are any."""
-        made = build(self.model.config)
-        made.load_state_dict(self.model.state_dict() if self.average is None else self.average.state)
-        return made
+        made = deepcopy(self.model).cpu().eval()
+        if self.average is not None:
+            made.load_state_dict(self.average.state)
+        merge_lora(made)
+        return made.requires_grad_(False)
 
     def load(self, path: Path, recipe: Recipe) -> None:
         """Go on from a checkpoint.
