@@ -52,6 +52,7 @@ def test_a_recipe_is_shown(toy_recipe: None, tmp_path: Path, capsys: pytest.Capt
     [
         (["huge", "--data", "."], "there is no recipe 'huge': expected one of images"),
         (["toy"], "expected --data DIR"),
+        (["toy", "--plan", "--gpus", "0"], "expected GPUs with memory"),
         (["toy", "--data", "nowhere"], "--data nowhere does not exist"),
         (["toy", "--data", ".", "--set", "steps"], "--set takes FIELD=VALUE"),
         (["toy", "--data", ".", "--set", "speed=3"], "no field 'speed' in the recipe"),
@@ -113,3 +114,12 @@ def test_videos_are_no_images_to_validate_on(toy_recipe: None, tmp_path: Path, c
     assert run("toy", "--data", tmp_path, "-o", tmp_path / "out", "--validate", tmp_path / "v") == 2
     assert "holds videos" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_needs_no_data(capsys: pytest.CaptureFixture):
+    assert run("mose", "--plan", "--gpus", 8, "--precision", "bf16-mixed") == 0
+    text = capsys.readouterr().out
+    assert "mose (sam2.1_hiera_base_plus) on 8 devices" in text
+    assert "12,460 steps" in text
+    assert run("mose", "--plan", "--gpus", 3) == 2
+    assert "cannot be dealt out to 3 devices" in capsys.readouterr().err

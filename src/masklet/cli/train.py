@@ -19,7 +19,7 @@ Texts = Annotated[list[str], tyro.conf.arg(metavar="FIELD=VALUE"), tyro.conf.Use
 def train(
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")],
     /,
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None,
     data: str | None = None,
     set: Texts = [],  # noqa: B006 - tyro reads the default, nothing changes it
     processes: int = 1,
@@ -32,6 +32,12 @@ def train(
     half: bool = False,
     show: bool = False,
     smoke: bool = False,
+    plan: bool = False,
+    gpus: int = 1,
+    gpu_memory: float = 80.0,
+    gpu_tflops: float = 312.0,
+    utilisation: float = 0.05,
+    sharded: bool = False,
     quiet: bool = False,
 ) -> int:
     """Train a model by a recipe; the same command goes on with a run that was stopped.
@@ -55,6 +61,12 @@ def train(
         half: Save the weights in half precision.
         show: Print the recipe and end.
         smoke: Try the recipe out: a few steps, tiny inputs, made-up data, random weights.
+        plan: Print what the recipe costs on GPUs, and end.
+        gpus: Of --plan.
+        gpu_memory: Of --plan: GB of each.
+        gpu_tflops: Of --plan: peak of each; 312 is an A100 in bf16.
+        utilisation: Of --plan: share of the peak that training reaches; the paper's run reached 0.05.
+        sharded: Of --plan: weights and moments spread over the GPUs (FSDP).
         quiet: No lines while training.
     """
     import json
@@ -68,12 +80,17 @@ def train(
     check_compute(device, None)
     if processes < 1 or workers < 0:
         raise ValueError(f"expected at least 1 process and 0 workers, got {processes} and {workers}")
-    if data is None and not smoke:
+    if data is None and not (smoke or plan or show):
         raise ValueError("expected --data DIR, the training data, or --smoke to try the recipe out without any")
+    if output is None and not (plan or show):
+        raise ValueError("expected -o DIR, the folder of the run")
     chosen = RECIPES[recipe](data or "")
     chosen = override(made_small(chosen) if smoke else chosen, dict(_change(text) for text in set))
     if show:
         print(json.dumps(chosen.described(), indent=1))
+        return 0
+    if plan:
+        _print_plan(chosen, gpus, gpu_memory, gpu_tflops, utilisation, precision, sharded)
         return 0
     if data is not None and "://" not in data and not Path(data).exists():
         raise FileNotFoundError(f"--data {data} does not exist: give the folder with the training data")
@@ -81,6 +98,7 @@ def train(
         from .validation import image_validator
 
         image_validator(validate)  # a mistake shows before anything starts
+    assert output is not None
     output = output.absolute()
     output.mkdir(parents=True, exist_ok=True)
     _launch(
@@ -94,6 +112,29 @@ def _change(text: str) -> tuple[str, str]:
     if not equals or not field:
         raise ValueError(f"--set takes FIELD=VALUE such as optimisation.rate=1e-4, got {text!r}")
     return field.strip(), value.strip()
+
+
+def _print_plan(
+    recipe: Recipe, gpus: int, memory: float, tflops: float, utilisation: float, precision: str, sharded: bool
+) -> None:
+    from ..checkpoints.registry import REGISTRY
+    from ..model.sam2 import build
+    from ..training.estimate import Hardware, plan
+    from ..training.initial import PRETRAINED, RANDOM, starting_model
+    from ..training.loop import new_state
+
+    if gpus < 1 or min(memory, tflops, utilisation) <= 0:
+        raise ValueError(
+            f"expected GPUs with memory, speed and use above 0, got {gpus}, {memory}, {tflops}, {utilisation}"
+        )
+    name = recipe.start.removeprefix(RANDOM).removeprefix(PRETRAINED)
+    name = "sam2.1_hiera_base_plus" if name == "sa-1b/weights.safetensors" else name
+    model = build(REGISTRY[name].config) if name in REGISTRY else starting_model(recipe.start)
+    new_state(recipe, model)  # freezes what the recipe freezes
+    hardware = Hardware(gpus, 1e9 * memory, 1e12 * tflops, utilisation, precision != "32-true", sharded)
+    print(f"{recipe.name} ({name}) on {gpus} devices")
+    for line in plan(recipe, model, hardware).lines():
+        print(f"  {line}")
 
 
 def _launch(recipe: Recipe, out: Path, processes: int, device: str, precision: str, *rest: Any) -> None:
