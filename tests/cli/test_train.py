@@ -33,6 +33,7 @@ def test_a_run_and_going_on(toy_recipe: None, tmp_path: Path, capsys: pytest.Cap
         "curves",
         "log.txt",
         "recipe.json",
+        "samples.png",
         "weights.safetensors",
     ]
     assert run("toy", "--data", tmp_path, "-o", out, "--set", "steps=3", "--quiet") == 0

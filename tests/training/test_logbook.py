@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from masklet.training.logbook import Logbook
 from masklet.training.loop import Report
+from masklet.video.images import read_image
 
 
 def report(step: int, kind: str, loss: float, skipped: bool = False, scores=None) -> Report:
@@ -32,3 +34,14 @@ def test_curves_and_lines_are_means_of_what_happened(tmp_path: Path):
     assert [(e.step, e.value) for e in events.Scalars("clip/loss")] == [(4, 1.0)]
     assert [e.value for e in events.Scalars("validation/j")] == [0.25]
     assert [e.value for e in events.Scalars("run/skipped")] == [0.0, 1.0]
+
+
+def test_pictures_are_kept(tmp_path: Path):
+    sheet = np.zeros((8, 12, 3), np.uint8)
+    sheet[..., 0] = 200
+    with Logbook(tmp_path) as book:
+        book.show(sheet, 7)
+    assert np.array_equal(read_image(tmp_path / "samples.png"), sheet)
+    events = EventAccumulator(str(tmp_path / "curves"))
+    events.Reload()
+    assert [e.step for e in events.Images("samples")] == [7]

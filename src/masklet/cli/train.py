@@ -11,6 +11,7 @@ import tyro
 from .compute import check_compute
 
 if TYPE_CHECKING:
+    from ..model.sam2 import Sam2
     from ..training.recipe import Recipe
 
 Texts = Annotated[list[str], tyro.conf.arg(metavar="FIELD=VALUE"), tyro.conf.UseAppendAction]
@@ -42,8 +43,8 @@ def train(
 ) -> int:
     """Train a model by a recipe; the same command goes on with a run that was stopped.
 
-    Writes checkpoint.pt (to go on from), weights.safetensors (for --model), recipe.json, log.txt and curves/ (for
-    TensorBoard) into the output folder. Ctrl-C saves and ends.
+    Writes checkpoint.pt (to go on from), weights.safetensors (for --model), recipe.json, log.txt, samples.png (answers
+    filled, truth outlined) and curves/ (for TensorBoard) into the output folder. Ctrl-C saves and ends.
 
     Args:
         recipe: Name of a recipe: images or videos (nano, on a data set of your own), nano, nano-further, sa-1b, full,
@@ -56,7 +57,7 @@ def train(
         device: cpu, cuda, mps.
         precision: As in Lightning Fabric: 32-true, bf16-mixed, 16-mixed.
         validate: Images with masks that were held back: mean IoU after 1 click, 3 clicks and a box, before and after.
-        validate_every: Steps between further validations.
+        validate_every: Steps between further validations and pictures of samples.
         save_minutes: Processor time between checkpoints.
         half: Save the weights in half precision.
         show: Print the recipe and end.
@@ -198,6 +199,7 @@ def _work(
     from ..training.initial import starting_model
     from ..training.logbook import Logbook
     from ..training.loop import train
+    from ..training.overlays import sample_sheet
     from ..training.state import CHECKPOINT
     from .validation import image_validator
 
@@ -212,13 +214,20 @@ def _work(
     validator = None if validate is None else image_validator(validate)
     if validator is not None and fabric.is_global_zero and not (out / CHECKPOINT).exists() and not quiet:
         print(_scores("before", validator(starting_model(recipe.start, recipe.seed))), flush=True)
+    shown: list[Any] = []
+
+    def look(model: Sam2) -> dict[str, float]:
+        """Scores, and a picture for the logbook."""
+        shown[:] = [sample_sheet(recipe, model)]
+        return {} if validator is None else validator(model)
+
     steps = train(
         recipe,
         out,
         fabric=fabric,
         workers=workers,
         save_every=save_every,
-        validate=validator,
+        validate=look,
         validate_every=validate_every,
         stop=lambda: bool(wishes) or bool(parent and os.getppid() != parent),
         dtype=torch.float16 if half else torch.float32,
@@ -233,6 +242,8 @@ def _work(
             line = None if book is None else book.add(report)
             if line and not quiet:
                 print(line, flush=True)
+            if shown and book is not None:
+                book.show(shown.pop(), report.step)
             if report.scores and not quiet and book is not None:
                 print(_scores(f"step {report.step}", report.scores), flush=True)
     if wishes and not parent:

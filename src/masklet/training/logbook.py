@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from ..video.atomic import write_bytes
 from .loop import Report
 
 TERMS = ("focal", "dice", "iou", "presence")
 
 
 class Logbook:
-    """Writes reports below a folder: ``curves/`` for TensorBoard, ``log.txt`` to read.
+    """Writes reports below a folder: ``curves/`` for TensorBoard, ``log.txt`` to read, ``samples.png`` to look at.
 
     Args:
         folder: Folder of the run.
@@ -25,7 +30,7 @@ class Logbook:
         from torch.utils.tensorboard.writer import SummaryWriter
 
         folder.mkdir(parents=True, exist_ok=True)
-        self.every = every
+        self.every, self._folder = every, folder
         self._curves = SummaryWriter(str(folder / "curves"))
         self._text = (folder / "log.txt").open("a")
         self._kept: list[Report] = []
@@ -52,6 +57,11 @@ class Logbook:
         self._text.write(line + "\n")
         self._text.flush()
         return line
+
+    def show(self, sheet: UInt8[np.ndarray, "h w 3"], step: int) -> None:
+        """Keep a picture of samples, as ``samples.png`` and in TensorBoard."""
+        write_bytes(self._folder / "samples.png", cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
+        self._curves.add_image("samples", sheet, step, dataformats="HWC")
 
     def _points(self, step: int) -> None:
         for kind in ("image", "clip"):
