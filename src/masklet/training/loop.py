@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..checkpoints.load import load
 from ..model.sam2 import Sam2
 from .batches import Batch, batches, place_generators, shared_generator
+from .distillation import Teacher
 from .initial import starting_model
 from .lora import add_lora
 from .optimisation import Average, freeze, parameter_groups
@@ -78,9 +80,9 @@ class Learner(nn.Module):
     Plain values go in and out, because Fabric looks for tensors in them and stops at frozen ones.
     """
 
-    def __init__(self, model: Sam2, config: RolloutConfig) -> None:
+    def __init__(self, model: Sam2, config: RolloutConfig, teacher: Teacher | None = None) -> None:
         super().__init__()
-        self.model, self.config = model, config
+        self.model, self.config, self.teacher = model, config, teacher
 
     def forward(
         self,
@@ -92,8 +94,11 @@ class Learner(nn.Module):
         """Roll a batch out; returns the loss, and it with its four terms and two IoUs as numbers."""
         rollout = clip_rollout if kind == "clip" else image_rollout
         outcome = rollout(self.model, arrays, self.config, shared, places)
-        values = [float(value.detach()) for value in (outcome.loss, *outcome.terms.each)]
-        return outcome.loss, [*values, outcome.iou_prompted, outcome.iou]
+        loss = outcome.loss
+        if self.teacher is not None:
+            loss = loss + self.teacher.loss(kind, arrays, outcome, self.config)
+        values = [float(value.detach()) for value in (loss, *outcome.terms.each)]
+        return loss, [*values, outcome.iou_prompted, outcome.iou]
 
 
 def new_state(recipe: Recipe, model: Sam2 | None = None) -> TrainState:
@@ -160,7 +165,7 @@ class _Loop:
         self.recipe, self.out, self.fabric, self.state = recipe, out, fabric, state
         self.workers, self.dtype = workers, dtype
         self.diverged = False
-        learner = Learner(state.model.train(), recipe.rollout)
+        learner = Learner(state.model.train(), recipe.rollout, _teacher(recipe, fabric.device))
         self.learner, self.optimizer = fabric.setup(learner, state.optimizer)
         cv2.setNumThreads(0)
 
@@ -302,6 +307,12 @@ class _Loop:
         if self.fabric.is_global_zero:
             self.state.save(self.out, self.recipe, self.dtype)
         self.fabric.barrier()
+
+
+def _teacher(recipe: Recipe, device: torch.device) -> Teacher | None:
+    if not recipe.distillation.teacher:
+        return None
+    return Teacher(load(recipe.distillation.teacher, device=device), recipe.distillation)
 
 
 def _named(ready: Sequence[Batch]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from .distillation import Distillation
 from .optimisation import Optimisation
 from .rollout import RolloutConfig
 
@@ -77,6 +78,7 @@ class Recipe:
         sources: Where from.
         rollout: Simulated user, losses.
         optimisation: Rates and schedule.
+        distillation: Whether and how a larger model teaches.
         steps: Steps of the run; None: as many as fit in ``minutes``.
         minutes: Processor time of a process; None: as long as ``steps`` take.
         drop_path: Stochastic depth of a Hiera trunk.
@@ -92,6 +94,7 @@ class Recipe:
     sources: tuple[Any, ...]
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     optimisation: Optimisation = field(default_factory=Optimisation)
+    distillation: Distillation = field(default_factory=Distillation)
     steps: int | None = None
     minutes: float | None = None
     drop_path: float = 0.0

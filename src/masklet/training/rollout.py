@@ -49,6 +49,27 @@ class RolloutConfig:
 
 
 @dataclass(frozen=True)
+class Visit:
+    """What happened on one frame, in the order of processing: enough for another model to do the same.
+
+    Attributes:
+        time: Number of the frame in the clip.
+        prompts: Prompts of each decoding, one after the other; none where masks were given.
+        answers: What they gave.
+        prompted: The frame was prompted before anything was tracked.
+        remembered: The frame became prompted memory.
+        forgets: The first decoding read prompted frames only.
+    """
+
+    time: int
+    prompts: tuple[Prompts, ...]
+    answers: tuple[Prediction, ...]
+    prompted: bool
+    remembered: bool
+    forgets: bool
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a rollout gave.
 
@@ -59,6 +80,8 @@ class Outcome:
         iou_prompted: Mean IoU after the first prompts (0 for given masks).
         iou: Mean IoU of images after the last correction, or of tracked frames before any correction.
         answers: The last answer for each frame, in time order.
+        visits: Frames in the order in which they were processed.
+        features: Of all frames.
     """
 
     loss: Tensor
@@ -67,6 +90,8 @@ class Outcome:
     iou_prompted: float
     iou: float
     answers: tuple[Prediction, ...]
+    visits: tuple[Visit, ...]
+    features: FrameFeatures
 
 
 def to_input(images: UInt8[np.ndarray, "b s s 3"], device: torch.device | str = "cpu") -> Float[Tensor, "b 3 s s"]:
@@ -84,6 +109,9 @@ class _Rollout:
         self.model, self.config, self.shared, self.places = model, config, shared, places
         self.terms: list[LossTerms] = []
         self.first: list[Tensor] = []
+        self.prompts: list[Prompts] = []
+        self.decoded: list[Prediction] = []
+        self.visits: list[Visit] = []
 
     def target(self, masks: UInt8[np.ndarray, "b s s"]) -> Float[Tensor, "b 1 h w"]:
         """What masks are compared with: sharp at the input's size, or averaged over stride-4 cells."""
@@ -99,10 +127,18 @@ class _Rollout:
     def decode(self, conditioned: Tensor, features: FrameFeatures, prompts: Prompts) -> Prediction:
         """Decode once, cheaply in memory if asked."""
         if self.config.recompute and self.model.training:
-            again = checkpoint(self.model.decode, conditioned, features, prompts, use_reentrant=False)
-            assert isinstance(again, Prediction)
-            return again
-        return self.model.decode(conditioned, features, prompts)
+            answer = checkpoint(self.model.decode, conditioned, features, prompts, use_reentrant=False)
+            assert isinstance(answer, Prediction)
+        else:
+            answer = self.model.decode(conditioned, features, prompts)
+        self.prompts.append(prompts)
+        self.decoded.append(answer)
+        return answer
+
+    def leave(self, time: int, *, prompted: bool, remembered: bool, forgets: bool) -> None:
+        """Note what happened on a frame."""
+        self.visits.append(Visit(time, tuple(self.prompts), tuple(self.decoded), prompted, remembered, forgets))
+        self.prompts, self.decoded = [], []
 
     def user(self, masks: UInt8[np.ndarray, "b s s"]) -> User:
         """A user who has seen nothing yet."""
@@ -128,13 +164,14 @@ class _Rollout:
             iou = self.supervise(answer, target, supervised)
         return answer, iou
 
-    def outcome(self, iou: list[Tensor], answers: Sequence[Prediction]) -> Outcome:
+    def outcome(self, iou: list[Tensor], answers: Sequence[Prediction], features: FrameFeatures) -> Outcome:
         """Add everything up."""
         terms = self.terms[0]
         for more in self.terms[1:]:
             terms = terms + more
         loss = terms.total(self.config.loss) / (len(self.terms) if self.config.per_decoding else 1)
-        return Outcome(loss, terms, len(self.terms), _mean(self.first), _mean(iou), tuple(answers))
+        visits = tuple(self.visits)
+        return Outcome(loss, terms, len(self.terms), _mean(self.first), _mean(iou), tuple(answers), visits, features)
 
 
 def _mean(parts: list[Tensor]) -> float:
@@ -161,8 +198,8 @@ def image_rollout(
     images, masks = batch["images"], batch["masks"]
     b, k = masks.shape[:2]
     run, flat = _Rollout(model, config, shared, places), masks.reshape(b * k, *masks.shape[2:])
-    features = model.encode_image(to_input(images, model.device))
-    features = features.take(torch.arange(b, device=model.device).repeat_interleave(k))
+    encoded = model.encode_image(to_input(images, model.device))
+    features = encoded.take(torch.arange(b, device=model.device).repeat_interleave(k))
     conditioned = model.condition(features, Selection())
     target, supervised = run.target(flat), torch.ones(b * k, device=model.device)
     plan = draw_plan(shared, 1, config.interaction)
@@ -171,7 +208,8 @@ def image_rollout(
     first = run.supervise(answer, target, supervised)
     run.first.append(first)
     answer, last = run.correct(user, answer, plan.corrected[0], conditioned, features, target, supervised)
-    return run.outcome([first if last is None else last], [answer])
+    run.leave(0, prompted=True, remembered=False, forgets=False)
+    return run.outcome([first if last is None else last], [answer], encoded)
 
 
 def clip_rollout(
@@ -196,8 +234,7 @@ def clip_rollout(
     b, t, o = masks.shape[:3]
     run, device = _Rollout(model, config, shared, places), model.device
     encoded = model.encode_image(to_input(frames.reshape(b * t, *frames.shape[2:]), device))
-    span = min(t, model.config.pointers) - 1 if config.span_of_clip else model.limits.pointer_span
-    bank = MemoryBank(replace(model.limits, pointer_span=max(span, 1)))
+    bank = empty_bank(model, t, config)
     plan = draw_plan(shared, t, config.interaction)
     answers: dict[int, Prediction] = {}
     tracked: list[Tensor] = []
@@ -210,6 +247,7 @@ def clip_rollout(
         supervised = torch.from_numpy(labelled[:, step].astype(np.float32)).to(device).repeat_interleave(o)
         prompted = step in plan.prompted and (known or step == 0)
         clicks = plan.corrected.get(step, 0) if known else 0
+        remembered, forgets = prompted or clicks > 0, False
         if prompted and plan.masks:
             answer = model.adopt_mask(features, torch.from_numpy(truth)[:, None].to(device).float())
         else:
@@ -230,10 +268,17 @@ def clip_rollout(
             if clicks and forgets and not prompted:
                 conditioned = model.condition(features, selection)
             answer, _ = run.correct(user, answer, clicks, conditioned, features, target, supervised)
-        answers[step] = replace(answer, from_prompt=prompted or clicks > 0)
+        answers[step] = replace(answer, from_prompt=remembered)
+        run.leave(step, prompted=prompted, remembered=remembered, forgets=forgets)
         if step != order[-1]:
-            bank.write(step, model.encode_memory(features, answers[step]), prompted=prompted or clicks > 0)
-    return run.outcome(tracked, [answers[i] for i in range(t)])
+            bank.write(step, model.encode_memory(features, answers[step]), prompted=remembered)
+    return run.outcome(tracked, [answers[i] for i in range(t)], encoded)
+
+
+def empty_bank(model: Sam2, frames: int, config: RolloutConfig) -> MemoryBank:
+    """A bank for a clip of so many frames."""
+    span = min(frames, model.config.pointers) - 1 if config.span_of_clip else model.limits.pointer_span
+    return MemoryBank(replace(model.limits, pointer_span=max(span, 1)))
 
 
 def only_prompted(selection: Selection) -> Selection:
