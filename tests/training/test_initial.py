@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from masklet.checkpoints.load import save
+from masklet.model.config import NANO, ModelConfig
 from masklet.model.efficientnet import EfficientNetLite
 from masklet.training import initial
 from masklet.training.initial import start_as_matching, starting_model
@@ -13,10 +14,10 @@ from tiny_model import SMALL_HIERA, SMALL_NANO, tiny_model
 
 
 def test_random_weights_depend_on_the_seed():
-    model = starting_model("random:nano", 1)
+    model = starting_model("random", NANO, 1)
     assert model.config.width == 128
-    assert torch.equal(model.no_memory, starting_model("random:nano", 1).no_memory)
-    assert not torch.equal(model.no_memory, starting_model("random:nano", 2).no_memory)
+    assert torch.equal(model.no_memory, starting_model("random", NANO, 1).no_memory)
+    assert not torch.equal(model.no_memory, starting_model("random", NANO, 2).no_memory)
 
 
 def test_trained_weights_come_from_a_file(tmp_path: Path):
@@ -30,22 +31,23 @@ def test_trained_weights_come_from_a_file(tmp_path: Path):
 def test_only_the_light_trunk_is_pretrained(monkeypatch: pytest.MonkeyPatch):
     filled = []
     monkeypatch.setattr(initial, "load_pretrained", filled.append)
-    model = starting_model("pretrained:nano")
+    model = starting_model("pretrained", NANO)
     assert [type(trunk) for trunk in filled] == [EfficientNetLite]
     view = model.memory_encoder.out.weight[:, :, 0, 0]
     assert torch.allclose(view @ view.T, torch.eye(64), atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("start", "says"),
+    ("start", "config", "says"),
     [
-        ("random:huge", "after random: expected one of sam2_hiera_tiny"),
-        ("pretrained:sam2.1_hiera_tiny", "after pretrained: expected one of nano$"),
+        ("random", None, "say of which model"),
+        ("pretrained", SMALL_HIERA, "only the light trunk has ImageNet weights"),
+        ("nano", NANO, "brings its own model"),
     ],
 )
-def test_unknown_models(start: str, says: str):
+def test_impossible_starts(start: str, config: ModelConfig | None, says: str):
     with pytest.raises(ValueError, match=says):
-        starting_model(start)
+        starting_model(start, config)
 
 
 def test_memory_attention_starts_as_matching():

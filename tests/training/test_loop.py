@@ -18,7 +18,7 @@ from masklet.checkpoints.load import load
 from masklet.training import loop
 from masklet.training.loop import DivergedError, new_state, train
 from masklet.training.optimisation import Optimisation
-from masklet.training.recipe import Recipe, Stage
+from masklet.training.recipe import Stage
 from masklet.training.state import CHECKPOINT, RECIPE, WEIGHTS, ResumeError
 from tiny_model import SMALL_HIERA, SMALL_NANO, tiny_model
 
@@ -206,7 +206,7 @@ def test_validation_gets_a_copy(tmp_path: Path):
 
 
 def test_a_run_by_the_clock_ends(tmp_path: Path):
-    recipe = Recipe("clock", "random:nano", (STAGE,), TOY.sources, TOY.rollout, TOY.optimisation, minutes=0.003)
+    recipe = toy(steps=None, minutes=0.003)
     reports = list(train(recipe, tmp_path, model=start()))
     assert reports
     assert reports[-1].progress >= 1

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from toy_source import STAGE, TOY, Discs, toy
 
+from masklet.model.config import NANO
 from masklet.training.recipe import Recipe, Stage, differences, override
 
 
@@ -59,6 +60,7 @@ def test_fields_are_overridden_by_their_path():
             "optimisation.freeze": '["image_encoder.*"]',
             "rollout.loss.full_size": "false",
             "start": "tiny.pt",
+            "model.memories": "3",
         },
     )
     assert isinstance(changed, Recipe)
@@ -69,6 +71,7 @@ def test_fields_are_overridden_by_their_path():
     assert changed.optimisation.freeze == ("image_encoder.*",)
     assert changed.rollout.loss.full_size is False
     assert changed.start == "tiny.pt"
+    assert changed.model == replace(NANO, memories=3)
     assert changed.rollout.interaction == TOY.rollout.interaction
 
 

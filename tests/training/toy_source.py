@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from masklet.model.config import NANO
 from masklet.training.optimisation import Optimisation
 from masklet.training.recipe import Recipe, Stage
 from masklet.training.rollout import RolloutConfig
@@ -35,9 +36,10 @@ class Discs:
 STAGE = Stage(clips=0.5, size=64, images=2, masks=2, videos=2, frames=3, objects=1)
 TOY = Recipe(
     "toy",
-    "random:nano",
+    "random",
     (STAGE,),
     (Discs("image", different=8), Discs("clip", different=8)),
+    NANO,
     rollout=RolloutConfig(Interaction(corrections=(0.0, 1.0))),
     optimisation=Optimisation(rate=1e-3, encoder_rate=1e-3, warmup=2, clip=1.0, average=0.9),
     steps=6,

@@ -121,16 +121,16 @@ def _print_plan(
     from ..checkpoints.registry import REGISTRY
     from ..model.sam2 import build
     from ..training.estimate import Hardware, plan
-    from ..training.initial import PRETRAINED, RANDOM, starting_model
+    from ..training.initial import starting_model
     from ..training.loop import new_state
 
     if gpus < 1 or min(memory, tflops, utilisation) <= 0:
         raise ValueError(
             f"expected GPUs with memory, speed and use above 0, got {gpus}, {memory}, {tflops}, {utilisation}"
         )
-    name = recipe.start.removeprefix(RANDOM).removeprefix(PRETRAINED)
-    name = "sam2.1_hiera_base_plus" if name == "sa-1b/weights.safetensors" else name
-    model = build(REGISTRY[name].config) if name in REGISTRY else starting_model(recipe.start)
+    name = "sam2.1_hiera_base_plus" if recipe.start == "sa-1b/weights.safetensors" else recipe.start
+    config = REGISTRY[name].config if name in REGISTRY else recipe.model
+    model = starting_model(recipe.start) if config is None else build(config)
     new_state(recipe, model)  # freezes what the recipe freezes
     hardware = Hardware(gpus, 1e9 * memory, 1e12 * tflops, utilisation, precision != "32-true", sharded)
     print(f"{recipe.name} ({name}) on {gpus} devices")
@@ -213,7 +213,7 @@ def _work(
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // fabric.world_size))
     validator = None if validate is None else image_validator(validate)
     if validator is not None and fabric.is_global_zero and not (out / CHECKPOINT).exists() and not quiet:
-        print(_scores("before", validator(starting_model(recipe.start, recipe.seed))), flush=True)
+        print(_scores("before", validator(starting_model(recipe.start, recipe.model, recipe.seed))), flush=True)
     shown: list[Any] = []
 
     def look(model: Sam2) -> dict[str, float]:

@@ -5,41 +5,47 @@ from __future__ import annotations
 import torch
 
 from ..checkpoints.load import load
-from ..model.config import CONFIGS, ModelConfig
+from ..model.config import EfficientNetConfig, ModelConfig
 from ..model.efficientnet import EfficientNetLite
 from ..model.memory_attention import MemoryAttentionLayer
 from ..model.sam2 import Sam2
 from .pretrained_trunk import load_pretrained
 
-RANDOM, PRETRAINED = "random:", "pretrained:"
+RANDOM, PRETRAINED = "random", "pretrained"
 
 
-def starting_model(start: str, seed: int = 0, drop_path: float = 0.0) -> Sam2:
+def starting_model(start: str, config: ModelConfig | None = None, seed: int = 0, drop_path: float = 0.0) -> Sam2:
     """The model that a run starts from.
 
     Args:
-        start: A name or file of weights; ``random:NAME`` for random weights of a named model; ``pretrained:nano`` for
-            random weights around an ImageNet trunk, with memory attention that starts as appearance matching.
+        start: A name or file of weights; ``random`` for random weights; ``pretrained`` for random weights around an
+            ImageNet trunk, with memory attention that starts as appearance matching (light trunk only).
+        config: The model of random and pretrained weights; others bring their own.
         seed: Of random weights.
         drop_path: Stochastic depth of a Hiera trunk.
 
     Raises:
-        ValueError: There is no model of that name.
+        ValueError: A configuration is missing, or is given beside weights that have one.
         ModuleNotFoundError: The package with the ImageNet weights is not installed.
     """
-    prefix = next((p for p in (RANDOM, PRETRAINED) if start.startswith(p)), None)
-    if prefix is None:
+    if start not in (RANDOM, PRETRAINED):
+        if config is not None:
+            raise ValueError(
+                f"start is {start!r}, which brings its own model: set model to None, or start to {RANDOM!r}"
+            )
         trained = load(start)
         model = Sam2(trained.config, drop_path=drop_path)
         model.load_state_dict(trained.state_dict())
         return model
-    name = start.removeprefix(prefix)
-    fitting = [n for n, c in CONFIGS.items() if prefix == RANDOM or not hasattr(c.trunk, "windows")]
-    if name not in fitting:
-        raise ValueError(f"start is {start!r}: after {prefix} expected one of {', '.join(fitting)}")
+    if config is None:
+        raise ValueError(f"start is {start!r}: say of which model, or start from a name or file of weights")
+    if start == PRETRAINED and not isinstance(config.trunk, EfficientNetConfig):
+        raise ValueError(
+            f"start is {start!r}, but only the light trunk has ImageNet weights here: start from {RANDOM!r}"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return pretrained(CONFIGS[name]) if prefix == PRETRAINED else Sam2(CONFIGS[name], drop_path=drop_path)
+        return pretrained(config) if start == PRETRAINED else Sam2(config, drop_path=drop_path)
 
 
 def pretrained(config: ModelConfig) -> Sam2:

@@ -103,7 +103,7 @@ class Learner(nn.Module):
 
 def new_state(recipe: Recipe, model: Sam2 | None = None) -> TrainState:
     """A run before its first step."""
-    model = starting_model(recipe.start, recipe.seed, recipe.drop_path) if model is None else model
+    model = starting_model(recipe.start, recipe.model, recipe.seed, recipe.drop_path) if model is None else model
     if recipe.optimisation.lora.rank:
         add_lora(model, recipe.optimisation.lora, recipe.seed)
     freeze(model, recipe.optimisation.freeze)

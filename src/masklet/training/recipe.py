@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from ..model.config import ModelConfig
 from .distillation import Distillation
 from .optimisation import Optimisation
 from .rollout import RolloutConfig
@@ -73,9 +74,11 @@ class Recipe:
 
     Attributes:
         name: What it is called in messages.
-        start: Model to start from: a name, a file, or ``random:NAME`` for random weights of that model.
+        start: Weights to start from: a name, a file, ``random`` or ``pretrained``; see
+            :func:`~masklet.training.initial.starting_model`.
         stages: What is drawn when.
         sources: Where from.
+        model: What to make where ``start`` is ``random`` or ``pretrained``.
         rollout: Simulated user, losses.
         optimisation: Rates and schedule.
         distillation: Whether and how a larger model teaches.
@@ -92,6 +95,7 @@ class Recipe:
     start: str
     stages: tuple[Stage, ...]
     sources: tuple[Any, ...]
+    model: ModelConfig | None = None
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     optimisation: Optimisation = field(default_factory=Optimisation)
     distillation: Distillation = field(default_factory=Distillation)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...model.config import NANO
+from ..initial import PRETRAINED
 from ..losses import LossWeights
 from ..optimisation import Optimisation
 from ..recipe import Recipe, Stage
@@ -55,13 +57,14 @@ def nano(data: str) -> Recipe:
     """
     return Recipe(
         "nano",
-        "pretrained:nano",
+        PRETRAINED,
         stages=(
             replace(SMALL, until=0.3, clips=0.0),
             replace(SMALL, until=0.7, clips=0.6),
             replace(LARGE, until=1.0, clips=0.6),
         ),
         sources=(Photos(data), MadeUpAndRealClips(data)),
+        model=NANO,
         rollout=ROLLOUT,
         optimisation=OPTIMISATION,
         minutes=54.0,
@@ -78,6 +81,7 @@ def nano_further(data: str) -> Recipe:
         nano(data),
         name="nano-further",
         start="nano",
+        model=None,
         stages=(
             replace(SMALL, until=0.15, clips=0.65),
             replace(LARGE, until=0.65, clips=0.65),

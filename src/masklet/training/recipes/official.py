@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...data.augmentation import FLIP_ONLY, Augmentation
+from ...model.config import CONFIGS
+from ..initial import RANDOM
 from ..optimisation import Optimisation
 from ..recipe import Recipe, Stage
 from ..rollout import RolloutConfig
@@ -25,9 +27,10 @@ def sa_1b(data: str) -> Recipe:
     """
     return Recipe(
         "sa-1b",
-        "random:sam2.1_hiera_base_plus",
+        RANDOM,
         stages=(Stage(clips=0.0, size=1024, images=256, masks=64),),
         sources=(Images(data, "sa_1b", augmentation=FLIP_ONLY),),
+        model=CONFIGS["sam2.1_hiera_base_plus"],
         rollout=PAPER,
         optimisation=Optimisation(
             rate=4e-4, encoder_rate=4e-4, layer_decay=0.9, schedule="reciprocal_root", warmup=1000, cooldown=5 / 90

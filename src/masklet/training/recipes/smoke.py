@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...checkpoints.registry import REGISTRY
-from ..initial import PRETRAINED, RANDOM
+from ...model.config import CONFIGS, NANO
+from ..initial import RANDOM
 from ..recipe import Recipe
 from ..sources import Blobs
 
@@ -18,12 +18,12 @@ def smoke(recipe: Recipe) -> Recipe:
         replace(stage, size=64, images=2, masks=min(stage.masks, 3), videos=2, frames=min(stage.frames, 4), objects=1)
         for stage in recipe.stages
     )
-    name = recipe.start.removeprefix(RANDOM).removeprefix(PRETRAINED)
-    small = "sam2.1_hiera_tiny" if name != "nano" and (name in REGISTRY or recipe.drop_path) else "nano"
+    light = recipe.model == NANO or recipe.start == "nano"
     kinds = sorted({source.kind for source in recipe.sources})
     return replace(
         recipe,
-        start=RANDOM + small,
+        start=RANDOM,
+        model=NANO if light else CONFIGS["sam2.1_hiera_tiny"],
         stages=stages,
         sources=tuple(Blobs(kind) for kind in kinds),
         optimisation=replace(recipe.optimisation, warmup=min(recipe.optimisation.warmup, 2)),
