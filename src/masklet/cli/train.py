@@ -86,7 +86,7 @@ def train(
     if output is None and not (plan or show):
         raise ValueError("expected -o DIR, the folder of the run")
     chosen = RECIPES[recipe](data or "")
-    chosen = override(made_small(chosen) if smoke else chosen, dict(_change(text) for text in set))
+    chosen = override(made_small(chosen) if smoke else chosen, dict(change(text) for text in set))
     if show:
         print(json.dumps(chosen.described(), indent=1))
         return 0
@@ -108,7 +108,8 @@ def train(
     return 0
 
 
-def _change(text: str) -> tuple[str, str]:
+def change(text: str) -> tuple[str, str]:
+    """The field and the value of a ``--set``."""
     field, equals, value = text.partition("=")
     if not equals or not field:
         raise ValueError(f"--set takes FIELD=VALUE such as optimisation.rate=1e-4, got {text!r}")

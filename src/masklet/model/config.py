@@ -42,7 +42,7 @@ class ModelConfig:
     Attributes:
         image_size: Default side of the square input, a multiple of 32. Weights do not depend on it.
         memories: Memory slots: one code for prompted frames and ``memories - 1`` recent frames.
-        pointers: Frames whose object pointers can be read: ``pointers - 1`` recent ones besides the prompted.
+        pointers: Frames whose object pointers can be read: ``pointers - 1`` recent ones besides the prompted; 0: none.
         rope_theta: Base of the rotary position code in memory attention.
         stage_norm: Layer norm of each trunk stage before the neck (batch-normalised trunks need it).
         neck_blocks: ConvNeXt blocks on the stride-16 output of the neck.

@@ -20,7 +20,7 @@ class BankLimits:
 
     Attributes:
         recent_maps: Memory maps of frames just before.
-        recent_pointers: Object pointers of frames just before.
+        recent_pointers: Object pointers of frames just before; below 0: none at all, nor those of prompted frames.
         prompted: Prompted frames, nearest first; None for all of them (official).
         pointer_span: Divisor of pointer distances. Official code: the clip's length, at most 16, minus one.
     """
@@ -64,7 +64,9 @@ class MemoryBank:
             entry = others.get(t - step * back)
             if entry is not None and entry.features is not None:
                 maps.append((back - 1, entry))
-        pointers = [(step * (t - p), self.prompted[p]) for p in near if pointers_ahead or step * (t - p) >= 0]
+        pointers = []
+        if self.limits.recent_pointers >= 0:
+            pointers = [(step * (t - p), self.prompted[p]) for p in near if pointers_ahead or step * (t - p) >= 0]
         for back in range(1, self.limits.recent_pointers + 1):
             entry = others.get(t - step * back)
             if entry is not None:

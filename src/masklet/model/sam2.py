@@ -75,7 +75,8 @@ class Sam2(nn.Module):
     @property
     def limits(self) -> BankLimits:
         """How much of the past this model was trained to read."""
-        return BankLimits(self.config.memories - 1, self.config.pointers - 1, pointer_span=self.config.pointers - 1)
+        memories, pointers = self.config.memories, self.config.pointers
+        return BankLimits(memories - 1, pointers - 1, pointer_span=max(pointers - 1, 1))
 
     def encode_image(self, image: Float[Tensor, "b 3 s s"]) -> FrameFeatures:
         """Features of normalised square images, once per frame."""

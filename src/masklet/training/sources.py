@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.random import Generator
 
 from ..data.augmentation import FLIP_ONLY, Augmentation, augment
+from ..data.clips import ClipStore
 from ..data.open import open_dataset
 from ..data.order import record_of
 from ..data.records import AnnotatedVideo, VideoDataset
 from ..data.sampling import TrainingData, clip_sample, image_sample
+from ..data.stills import StillStore
 from .recipe import Stage
 
+T = TypeVar("T")
 LARGEST_SHARE = 0.9
 """Masks of images that cover more than this are dropped, as in the paper."""
 _ATTEMPTS = 20
@@ -22,36 +27,60 @@ _ATTEMPTS = 20
 
 @dataclass(frozen=True)
 class Photos:
-    """Crops of photos with outlined regions (``images`` and ``splits.json`` of a data root), cut-outs pasted in."""
+    """Crops of photos with outlined regions (``images`` and ``splits.json`` of a data root), cut-outs pasted in.
+
+    Attributes:
+        root: The data root.
+        weight: How often it is drawn from.
+        share: Of the photos that are drawn from.
+    """
 
     root: str
     weight: float = 1.0
+    share: float = 1.0
     kind: str = "image"
 
     def sample(self, number: int, rng: Generator, stage: Stage) -> tuple[dict[str, np.ndarray], str]:
         """A photo's crop; see :func:`masklet.data.sampling.image_sample`."""
-        drawn = image_sample(rng, _opened(self.root).stills, stage.size, stage.masks)
+        drawn = image_sample(rng, _opened(self.root, self.share).stills, stage.size, stage.masks)
         return {"images": drawn["image"], "masks": drawn["masks"]}, f"photo {number}"
 
 
 @dataclass(frozen=True)
 class MadeUpAndRealClips:
-    """Made-up clips from those photos, and pieces of the real clips (``videos/train`` of the root)."""
+    """Made-up clips from those photos, and pieces of the real clips (``videos/train`` of the root).
+
+    Attributes:
+        root: The data root.
+        weight: How often it is drawn from.
+        share: Of the photos and clips that are drawn from.
+    """
 
     root: str
     weight: float = 1.0
+    share: float = 1.0
     kind: str = "clip"
 
     def sample(self, number: int, rng: Generator, stage: Stage) -> tuple[dict[str, np.ndarray], str]:
         """A clip; see :func:`masklet.data.sampling.clip_sample`."""
-        data = _opened(self.root)
+        data = _opened(self.root, self.share)
         clip = clip_sample(rng, data.stills, data.clips, stage.size, stage.frames, stage.objects)
         return {"frames": clip.frames, "masks": clip.masks, "labelled": clip.labelled}, f"clip {number}"
 
 
 @lru_cache(maxsize=4)
-def _opened(root: str) -> TrainingData:
-    return TrainingData.open(root)
+def _opened(root: str, share: float) -> TrainingData:
+    data = TrainingData.open(root)
+    if share >= 1:
+        return data
+    stills = StillStore([s for part in data.stills.by_set.values() for s in _part(part, share)])
+    return TrainingData(stills, None if data.clips is None else ClipStore(_part(data.clips.clips, share)))
+
+
+def _part(items: Sequence[T], share: float) -> list[T]:
+    """A share of the items, at least one: the same ones for a share, and more of them for a larger one."""
+    order = np.random.default_rng(0).permutation(len(items))[: max(1, round(share * len(items)))]
+    return [items[i] for i in sorted(order)]
 
 
 @dataclass(frozen=True)

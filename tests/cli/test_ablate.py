@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from toy_source import toy
+
+from masklet.cli.main import main
+from masklet.training import recipes
+from tiny_model import SMALL_NANO, clip, disc
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setitem(recipes.RECIPES, "toy", lambda data: toy(steps=1, model=SMALL_NANO))
+    for t, frame in enumerate(clip(4, 48, 64)):
+        for part, values in (("frames", frame[..., ::-1]), ("masks", disc(t, 48, 64).astype(np.uint8))):
+            folder = tmp_path / "data" / "videos" / "dev" / "a" / part
+            folder.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / f"{t:05d}.png"), values)
+    return tmp_path
+
+
+def run(root: Path, family: str, *more: object) -> int:
+    arguments = ["ablate", family, "--data", root / "data", "-o", root / "out", "--recipe", "toy", *more]
+    return main([str(a) for a in arguments])
+
+
+def test_a_table_and_a_plot(root: Path, capsys: pytest.CaptureFixture):
+    assert run(root, "pointers", "--seeds", 1) == 0
+    text = capsys.readouterr().out
+    assert "pointers: with, seed 0" in text
+    assert "| variant | runs | J | 1 click | 3 clicks |" in text
+    assert "| without | 1 | 0." in text
+    assert (root / "out" / "pointers" / "pointers.md").read_text() in text
+    assert (root / "out" / "pointers" / "pointers.png").stat().st_size > 1000
+    assert run(root, "pointers", "--seeds", 1) == 0
+    assert "seed 0" not in capsys.readouterr().out  # all was done
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["colour"], "there is no family 'colour': expected one of memories"),
+        (["pointers", "--recipe", "huge"], "there is no recipe 'huge'"),
+        (["pointers", "--recipe", "images"], "starts from trained weights"),
+        (["pointers", "--seeds", 0], "at least 1 seed"),
+    ],
+)
+def test_mistakes(root: Path, capsys: pytest.CaptureFixture, arguments: list, says: str):
+    assert run(root, *arguments) == 2
+    assert says in capsys.readouterr().err
