@@ -1,7 +1,7 @@
 """Ablations: families of short runs that differ in one thing, over several seeds, and the tables they make.
 
-Small runs answer small questions. Where they disagree with the paper's ablations (tables 10 to 12, figure 7), which took
-far larger models and data, the paper's are the better guide.
+Small runs answer small questions. Where they disagree with the paper's ablations (tables 10 to 12, figure 7), which
+took far larger models and data, the paper's are the better guide.
 """
 
 from __future__ import annotations
