@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pickle
-from itertools import islice
 from uuid import uuid4
 
 import numpy as np
@@ -23,7 +22,6 @@ from made_sets import (
 
 from masklet.data.open import FORMATS, open_dataset, recognise
 from masklet.data.paths import data_path
-from masklet.data.streams import IndexStream
 from masklet.masks import rle
 
 
@@ -103,7 +101,6 @@ def test_every_format_is_recognised_and_read_wherever_it_lies(name, kind, tmp_pa
     video = dataset[0]
     assert_scene(video, [4] if dataset.stills else None)
     assert {1, 2} == set(video.masks(0 if dataset.stills else 4))
-    assert [step.index for step in islice(IndexStream(len(dataset)).endless(), 3)] == [0, 0, 0]
 
 
 def test_pairs_and_videos_in_object_storage():
