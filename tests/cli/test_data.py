@@ -76,10 +76,10 @@ def test_stats_never_writes_into_the_data_set(root, out, capsys):
     assert sorted(root.rglob("*")) == before
 
 
-def test_the_two_verbs_are_in_the_help(capsys):
+def test_the_verbs_are_in_the_help(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["data", "--help"])
-    assert "{check,stats}" in capsys.readouterr().out
+    assert "{check,stats,make-clips}" in capsys.readouterr().out
 
 
 def test_plots_need_no_display(root, tmp_path):

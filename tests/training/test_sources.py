@@ -9,7 +9,7 @@ import pytest
 
 from masklet.data.augmentation import FLIP_ONLY
 from masklet.training.recipe import Stage
-from masklet.training.sources import Blobs, Clips, Images
+from masklet.training.sources import Blobs, Clips, Images, MadeUpClips
 
 STAGE = Stage(size=64, masks=3, frames=4, objects=2)
 STILL = replace(FLIP_ONLY, flip=0.0)
@@ -116,3 +116,18 @@ def test_blobs_need_no_data(kind: str):
     assert masks.sum(0).max() == 1  # what is behind is hidden
     assert picture[masks.any(0)].mean() > 100
     assert picture[~masks.any(0)].mean() < 60
+
+
+def test_made_up_clips_come_from_any_images(tmp_path: Path):
+    labels = np.zeros((90, 120), np.uint8)
+    cv2.circle(labels, (60, 45), 18, 1, -1)
+    write(tmp_path, "ball", np.where(labels[..., None] > 0, 200, 40).astype(np.uint8).repeat(3, 2), labels)
+    source = MadeUpClips(str(tmp_path))
+    arrays, name = source.sample(3, np.random.default_rng(3), STAGE)
+    assert name == "made-up clip 3"
+    assert arrays["frames"].shape == (4, 64, 64, 3)
+    assert arrays["masks"].shape == (4, 2, 64, 64)
+    assert arrays["masks"][0].any((1, 2)).all()  # both objects are seen first
+    assert arrays["labelled"].all()
+    again, _ = source.sample(3, np.random.default_rng(3), STAGE)
+    np.testing.assert_array_equal(again["frames"], arrays["frames"])

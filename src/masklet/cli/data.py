@@ -1,4 +1,4 @@
-"""``masklet data check`` and ``masklet data stats``: what is wrong with a data set, and what is in it."""
+"""``masklet data``: what is wrong with a data set, what is in it, and clips made out of it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ..data.check import CLIP_FRAMES
+from .make_clips import MakeClips, make_clips
 
 if TYPE_CHECKING:
     from ..data.records import VideoDataset
@@ -59,14 +60,18 @@ class Stats:
 
 def data(
     command: Annotated[
-        Annotated[Check, tyro.conf.subcommand("check")] | Annotated[Stats, tyro.conf.subcommand("stats")],
+        Annotated[Check, tyro.conf.subcommand("check")]
+        | Annotated[Stats, tyro.conf.subcommand("stats")]
+        | Annotated[MakeClips, tyro.conf.subcommand("make-clips")],
         tyro.conf.arg(name=""),
     ],
 ) -> int:
-    """Check and measure data sets of images and videos with masks.
+    """Check and measure data sets of images and videos with masks, and make clips out of images.
 
     Formats: sa_v, sa_1b, davis, youtube_vos, lvos, mose, coco, cvat, yolo_seg, plain_folders.
     """
+    if isinstance(command, MakeClips):
+        return make_clips(command)
     return check(command) if isinstance(command, Check) else stats(command)
 
 
@@ -114,10 +119,10 @@ def stats(command: Stats) -> int:
 
     from ..data.open import open_dataset
     from ..data.stats import DatasetStats
-    from .output_folder import check_folder, make_output
+    from .output_folder import check_folder, make_output, refuse_inside
 
     if "://" not in command.dir:
-        _refuse_inside(command.output, Path(command.dir).expanduser())
+        refuse_inside(command.output, Path(command.dir).expanduser())
     check_folder(command.output.absolute())
     dataset = open_dataset(command.dir, command.format, command.split)
     numbers = DatasetStats()
@@ -134,12 +139,6 @@ def stats(command: Stats) -> int:
         console.print(f"\n{_entries(numbers.unreadable, dataset)} could not be read: see masklet data check")
     console.print(f"\nwrote stats.json and plots to {escape(str(command.output))}", soft_wrap=True)
     return 0
-
-
-def _refuse_inside(output: Path, root: Path) -> None:
-    folder = root if root.is_dir() else root.parent
-    if folder.resolve() in (output.resolve(), *output.resolve().parents):
-        raise ValueError(f"{output} lies in the data set {folder}, whose files are never touched; choose another -o")
 
 
 def _progress(dataset: VideoDataset, quiet: bool) -> Iterable[int]:

@@ -48,7 +48,11 @@ VERBS = {
     "train": Verb("masklet.cli.train", "train", "Train or fine-tune a model by a recipe."),
     "ablate": Verb("masklet.cli.ablate", "ablate", "Train variants of a recipe, and see what one choice matters."),
     "models": Verb("masklet.cli.models", "models", "List the models that can be loaded and those that are cached."),
-    "data": Verb("masklet.cli.data", "data", "Check a data set for faults (data check), or measure it (data stats)."),
+    "data": Verb(
+        "masklet.cli.data",
+        "data",
+        "Data sets: check one, measure one, make clips out of one.",
+    ),
     "doctor": Verb("masklet.cli.doctor", "doctor", "Show versions, devices and folders; what to add to a bug report."),
 }
 

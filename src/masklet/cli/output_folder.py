@@ -35,6 +35,17 @@ def make_output(out: Path) -> None:
         raise OSError(error.errno, reason, str(out)) from error
 
 
+def refuse_inside(out: Path, root: Path) -> None:
+    """Refuse to write into a data set.
+
+    Raises:
+        ValueError: The folder is that of the data set, or lies in it.
+    """
+    folder = root if root.is_dir() else root.parent
+    if folder.resolve() in (out.resolve(), *out.resolve().parents):
+        raise ValueError(f"{out} lies in the data set {folder}, whose files are never touched; choose another -o")
+
+
 def refuse_overwriting(inputs: Iterable[Path], replaced: Iterable[Path]) -> None:
     """Make sure that no input, under whatever name, is among the files that are written anew or removed.
 

@@ -47,8 +47,8 @@ def train(
     filled, truth outlined) and curves/ (for TensorBoard) into the output folder. Ctrl-C saves and ends.
 
     Args:
-        recipe: Name of a recipe: images or videos (nano, on a data set of your own), nano, nano-further, sa-1b, full,
-            long-clips, mose.
+        recipe: Name of a recipe: images, videos, clips-from-images (nano, on a data set of your own), nano,
+            nano-further, sa-1b, full, long-clips, mose.
         output: Folder of the run.
         data: Folder or address of the training data; see masklet data check.
         set: A field of the recipe to change, such as optimisation.rate=1e-4, start=FILE or minutes=30.

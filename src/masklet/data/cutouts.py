@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .motion import Wobble
-    from .stills import StillStore
+    from .stills import Stills
 
 
 _MARGIN = 6  # transparent pixels around a cut-out, so that warps never smear its edge
@@ -74,7 +74,7 @@ class Pose:
     angle: float
 
 
-def draw_cutout(rng: Generator, stills: StillStore, config: CutoutConfig) -> Cutout:
+def draw_cutout(rng: Generator, stills: Stills, config: CutoutConfig) -> Cutout:
     """Draw a movable region of a still and cut it out.
 
     Raises:
@@ -116,9 +116,7 @@ def cut_out(image: UInt8[ndarray, "h w 3"], mask: UInt8[ndarray, "h w"]) -> Cuto
     return Cutout(pixels, alpha, area) if area > 100 else None
 
 
-def draw_sprite(
-    rng: Generator, stills: StillStore, size: int, config: CutoutConfig
-) -> tuple[Cutout, tuple[float, float]]:
+def draw_sprite(rng: Generator, stills: Stills, size: int, config: CutoutConfig) -> tuple[Cutout, tuple[float, float]]:
     """Draw a cut-out ready to paste into a `size` x `size` frame (flipped, recoloured, shrunk) and its scales."""
     cutout = draw_cutout(rng, stills, config)
     if rng.random() < 0.5:

@@ -6,17 +6,17 @@ import json
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from numpy import ndarray
 
 from ..masks.label_png import read_label_png
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 SETS = ("bsds500", "ccp", "camvid", "vipseg_demo")
@@ -24,7 +24,8 @@ SETS = ("bsds500", "ccp", "camvid", "vipseg_demo")
 _CCP_HAIR, _CCP_SKIN = 19, 41
 _CCP_CARRIED = {2: "bag", 33: "purse", 56: "wallet"}
 _CAMVID_OBJECTS = {9: "car", 10: "pedestrian", 11: "bicyclist"}
-_MAX_ID = 255
+MOST_PARTS = 255
+"""Numbers that a part map can hold."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,27 @@ class Still:
     set: str
     image: Path
     maps: tuple[Path, ...]
+
+
+class Stills(Protocol):
+    """Where clips are made from: photos by set, with part maps and regions."""
+
+    @property
+    def by_set(self) -> Mapping[str, tuple[Still, ...]]:
+        """The stills of each set."""
+        ...
+
+    def image(self, still: Still) -> UInt8[ndarray, "h w 3"]:
+        """The photo as RGB."""
+        ...
+
+    def parts(self, still: Still) -> tuple[UInt8[ndarray, "h w"], ...]:
+        """Its part maps: 0 for nothing, 1..255 for parts that the regions are made of."""
+        ...
+
+    def regions(self, still: Still) -> tuple[Region, ...]:
+        """Its regions."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -163,20 +185,28 @@ class StillStore:
 
 def _whole_map(labels: UInt8[ndarray, "h w"], number: int) -> tuple[UInt8[ndarray, "h w"], list[Region]]:
     """Take every number of a segmentation as a region (BSDS500, panoptic maps)."""
-    areas = np.bincount(labels.ravel(), minlength=_MAX_ID + 1)
+    areas = np.bincount(labels.ravel(), minlength=MOST_PARTS + 1)
     border = _border_lengths(labels)
     found = []
     for label in np.flatnonzero(areas[1:]) + 1:
         area = int(areas[label])
-        inside = border[label] <= 0.3 * np.sqrt(area)
-        movable = bool(inside and 0.01 * labels.size <= area <= 0.4 * labels.size)
+        movable = _looks_whole(area, int(border[label]), labels.size)
         found.append(Region(number, (int(label),), area, "", movable))
     return labels, found
 
 
+def _looks_whole(area: int, border: int, pixels: int) -> bool:
+    return bool(border <= 0.3 * np.sqrt(area) and 0.01 * pixels <= area <= 0.4 * pixels)
+
+
+def whole_thing(mask: Bool[ndarray, "h w"]) -> bool:
+    """Whether a mask looks like a complete thing: it covers 1 to 40 % and hardly touches the picture's border."""
+    return _looks_whole(int(mask.sum()), int(_border_lengths(mask.astype(np.uint8))[1]), mask.size)
+
+
 def _agreed(parts: list[UInt8[ndarray, "h w"]], found: list[Region]) -> list[Region]:
     """Let only those regions move that another annotator outlined too (IoU of 0.6 or more): those are mostly things."""
-    areas = [np.bincount(part.ravel(), minlength=_MAX_ID + 1) for part in parts]
+    areas = [np.bincount(part.ravel(), minlength=MOST_PARTS + 1) for part in parts]
     checked = []
     for region in found:
         best = 0.0
@@ -184,7 +214,7 @@ def _agreed(parts: list[UInt8[ndarray, "h w"]], found: list[Region]) -> list[Reg
             inside = parts[region.map] == region.ids[0]
             for other, part in enumerate(parts):
                 if other != region.map:
-                    shared = np.bincount(part[inside], minlength=_MAX_ID + 1)
+                    shared = np.bincount(part[inside], minlength=MOST_PARTS + 1)
                     best = max(best, float((shared / np.maximum(areas[other] + region.area - shared, 1)).max()))
         checked.append(replace(region, movable=best >= 0.6))
     return checked
@@ -239,7 +269,7 @@ def _components(
     pieces.sort(key=lambda entry: -entry[0])
     parts = np.zeros_like(labels)
     found = []
-    for index, (area, label, box, numbers, piece) in enumerate(pieces[:_MAX_ID], start=1):
+    for index, (area, label, box, numbers, piece) in enumerate(pieces[:MOST_PARTS], start=1):
         x, y, w, h = (int(value) for value in box[:4])
         parts[y : y + h, x : x + w][numbers[y : y + h, x : x + w] == piece] = index
         inside = x > 0 and y > 0 and x + w < labels.shape[1] and y + h < labels.shape[0]
@@ -264,4 +294,4 @@ def _distinct(found: list[Region]) -> list[Region]:
 
 def _border_lengths(labels: UInt8[ndarray, "h w"]) -> ndarray:
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    return np.bincount(edge, minlength=_MAX_ID + 1)
+    return np.bincount(edge, minlength=MOST_PARTS + 1)

@@ -15,7 +15,7 @@ from .motion import NO_SECOND_MAP, Wobble, apply_homography, camera_path, draw_p
 from .transforms import ColourConfig, CropConfig, draw_crop, jitter_colours
 
 if TYPE_CHECKING:
-    from .stills import Still, StillStore
+    from .stills import Still, Stills
 
 
 LEAST_AREA = 0.003  # of the frame, that an object must show in frame 0
@@ -79,7 +79,7 @@ class Actor:
 
 def make_clip(
     rng: Generator,
-    stills: StillStore,
+    stills: Stills,
     size: int = 256,
     frames: int = 4,
     objects: int = 2,
@@ -100,7 +100,7 @@ def make_clip(
 
 
 def _attempt(
-    rng: Generator, stills: StillStore, size: int, frames: int, objects: int, config: ClipConfig
+    rng: Generator, stills: Stills, size: int, frames: int, objects: int, config: ClipConfig
 ) -> ClipSample | None:
     times = draw_times(rng, frames, config.gap, config.longest)
     camera = camera_path(rng, times, size, _log_uniform(rng, config.camera))
@@ -124,7 +124,7 @@ def _attempt(
 
 def _moving_still(
     rng: Generator,
-    stills: StillStore,
+    stills: Stills,
     size: int,
     times: Float[ndarray, " t"],
     camera: Float[ndarray, "t 3 3"],
@@ -166,7 +166,7 @@ def _moving_still(
     return frames, labels, region.ids if region else ()
 
 
-def _any_set(rng: Generator, stills: StillStore) -> Still:
+def _any_set(rng: Generator, stills: Stills) -> Still:
     sets = list(stills.by_set.values())
     if not sets:
         raise ValueError("there are no stills to film: give a store with at least one")
@@ -177,7 +177,7 @@ def _any_set(rng: Generator, stills: StillStore) -> Still:
 
 def draw_actors(
     rng: Generator,
-    stills: StillStore,
+    stills: Stills,
     size: int,
     times: Float[ndarray, " t"],
     camera: Float[ndarray, "t 3 3"],

@@ -14,9 +14,11 @@ from ..data.augmentation import FLIP_ONLY, Augmentation, augment
 from ..data.clips import ClipStore
 from ..data.open import open_dataset
 from ..data.order import record_of
+from ..data.record_stills import RecordStills, of_records
 from ..data.records import AnnotatedVideo, VideoDataset
 from ..data.sampling import TrainingData, clip_sample, image_sample
 from ..data.stills import StillStore
+from ..data.synthetic import ClipConfig, make_clip
 from .recipe import Stage
 
 T = TypeVar("T")
@@ -196,6 +198,41 @@ class Clips:
             return None
         truth = _repeated(truth[:, visible].swapaxes(0, 1), stage.objects).swapaxes(0, 1)
         return {"frames": frames, "masks": np.ascontiguousarray(truth), "labelled": np.array(labelled)}
+
+
+@dataclass(frozen=True)
+class MadeUpClips:
+    """Clips made out of a data set of images: stills in camera motion, cut-outs that move, hide one another and leave.
+
+    Attributes:
+        path: Folder, annotation file or address of a data set of images with masks.
+        format: Name of the format; None: what it looks like.
+        split: Part of the data set.
+        weight: How often it is drawn from.
+        config: What happens in a clip.
+    """
+
+    path: str
+    format: str | None = None
+    split: str | None = None
+    weight: float = 1.0
+    config: ClipConfig = field(default_factory=ClipConfig)
+    kind: str = "clip"
+
+    def sample(self, number: int, rng: Generator, stage: Stage) -> tuple[dict[str, np.ndarray], str]:
+        """A clip; see :func:`masklet.data.synthetic.make_clip`.
+
+        Raises:
+            ValueError: The data set holds videos, or no image has a whole object to cut out.
+        """
+        stills, config = _filmed(self.path, self.format, self.split), of_records(self.config)
+        clip = make_clip(rng, stills, stage.size, stage.frames, stage.objects, config)
+        return {"frames": clip.frames, "masks": clip.masks, "labelled": clip.labelled}, f"made-up clip {number}"
+
+
+@lru_cache(maxsize=16)
+def _filmed(path: str, format: str | None, split: str | None) -> RecordStills:
+    return RecordStills(open_dataset(path, format, split))
 
 
 @dataclass(frozen=True)

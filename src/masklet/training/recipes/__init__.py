@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..recipe import Recipe
-from .finetune import images, videos
+from .finetune import clips_from_images, images, videos
 from .nano import nano, nano_further
 from .official import full, long_clips, mose, sa_1b
 
 RECIPES: dict[str, Callable[[str], Recipe]] = {
     "images": images,
     "videos": videos,
+    "clips-from-images": clips_from_images,
     "nano": nano,
     "nano-further": nano_further,
     "sa-1b": sa_1b,
