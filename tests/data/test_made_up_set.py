@@ -8,6 +8,8 @@ import pytest
 
 from masklet.data.made_up_set import write_made_up_set
 from masklet.data.open import open_dataset
+from masklet.data.record_stills import RecordStills, of_records
+from masklet.data.synthetic import ClipConfig
 
 
 @pytest.fixture
@@ -26,7 +28,9 @@ def photos(tmp_path: Path) -> str:
 
 
 def made(photos: str, out: Path, clips: int = 2, **changes: int) -> list[Path]:
-    return list(write_made_up_set(open_dataset(photos), out, clips, **{"frames": 5, "size": 96, **changes}))
+    stills = RecordStills(open_dataset(photos))
+    numbers = {"frames": 5, "size": 96, **changes}
+    return list(write_made_up_set(stills, out, clips, **numbers, config=of_records(ClipConfig())))
 
 
 def test_clips_are_a_data_set_whose_objects_are_seen_first(photos: str, tmp_path: Path):

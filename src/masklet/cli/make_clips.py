@@ -48,19 +48,22 @@ def make_clips(command: MakeClips) -> int:
 
     from ..data.made_up_set import write_made_up_set
     from ..data.open import open_dataset
+    from ..data.record_stills import RecordStills, of_records
+    from ..data.synthetic import ClipConfig
     from .output_folder import check_folder, make_output, refuse_inside
 
     if "://" not in command.dir:
         refuse_inside(command.output, Path(command.dir).expanduser())
     check_folder(command.output.absolute())
     made = write_made_up_set(
-        open_dataset(command.dir, command.format, command.split),
+        RecordStills(open_dataset(command.dir, command.format, command.split)),
         command.output,
         command.clips,
         frames=command.frames,
         objects=command.objects,
         size=command.size,
         seed=command.seed,
+        config=of_records(ClipConfig()),
     )
     console = Console(stderr=True)
     make_output(command.output)

@@ -11,15 +11,14 @@ import numpy as np
 from ..masks.label_png import encode_label_png
 from ..masks.palette import davis_palette
 from ..video.atomic import write_bytes
-from .record_stills import RecordStills, of_records
-from .records import VideoDataset
+from .stills import Stills
 from .synthetic import ClipConfig, ClipSample, make_clip
 
 JPEG_QUALITY = 95
 
 
 def write_made_up_set(
-    images: VideoDataset,
+    stills: Stills,
     out: Path,
     clips: int,
     *,
@@ -29,13 +28,13 @@ def write_made_up_set(
     seed: int = 0,
     config: ClipConfig | None = None,
 ) -> Iterator[Path]:
-    """Write clips made out of a data set of images, and yield the folder of each.
+    """Write clips made out of stills, and yield the folder of each.
 
     ``<out>/00000/frames/00000.jpg`` goes with the label map ``<out>/00000/masks/00000.png``. A clip depends on the seed
     and its number alone. One that is complete is left as it is, so that a run that was stopped goes on.
 
     Args:
-        images: Images with masks.
+        stills: Photos with regions.
         out: Folder to write into.
         clips: How many.
         frames: Length of each.
@@ -52,7 +51,6 @@ def write_made_up_set(
         raise ValueError(
             f"expected at least 1 clip, frame, object (255 at most) and pixel, got {clips}, {frames}, {objects}, {size}"
         )
-    stills, config = RecordStills(images), of_records(config or ClipConfig())
     for number in range(clips):
         folder = out / f"{number:05d}"
         if not _complete(folder, frames):
