@@ -2,8 +2,8 @@
 
     python benchmarks/overfit.py --data DIR --out runs/overfit --minutes 15
 
-Writes a few clips of two moving objects, made out of the images of DIR, trains on these alone, and scores J and F on them
-through an ordinary session from the first-frame mask, before and after.
+Writes a few clips of two moving objects, made out of the images of DIR, trains on these alone, and scores J and F on
+them through an ordinary session from the first-frame mask, before and after.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import masklet
 from masklet.data.augmentation import FLIP_ONLY
 from masklet.data.made_up_set import write_made_up_set
 from masklet.data.open import open_dataset
-from masklet.evaluation.vos import VosScore, evaluate_vos
 from masklet.data.stills import StillStore, train_stills
+from masklet.evaluation.vos import VosScore, evaluate_vos
 from masklet.inference.adapters import SessionTracker
 from masklet.training.logbook import Logbook
 from masklet.training.loop import train

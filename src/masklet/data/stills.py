@@ -6,7 +6,7 @@ import json
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -38,6 +38,7 @@ class Still:
     maps: tuple[Path, ...]
 
 
+@runtime_checkable
 class Stills(Protocol):
     """Where clips are made from: photos by set, with part maps and regions."""
 
