@@ -42,8 +42,12 @@ class Attention(nn.Module):
         value: Float[Tensor, "b k s"],
         rotation: Rotation | None = None,
         unrotated: int = 0,
+        bias: Float[Tensor, " k"] | None = None,
     ) -> Float[Tensor, "b q c"]:
-        """Attend; with ``rotation``, queries and all but the last ``unrotated`` keys are turned."""
+        """Attend; with ``rotation``, queries and all but the last ``unrotated`` keys are turned.
+
+        ``bias`` is added to the scores of each key.
+        """
         q, k, v = self._split(self.query(query)), self._split(self.key(key)), self._split(self.value(value))
         if rotation is not None:
             q = rotate(q, rotation)
@@ -51,5 +55,5 @@ class Attention(nn.Module):
             if spatial:
                 turned = rotate(k[:, :, :spatial], rotation)
                 k = turned if not unrotated else torch.cat((turned, k[:, :, spatial:]), dim=2)
-        y = F.scaled_dot_product_attention(q, k, v)
+        y = F.scaled_dot_product_attention(q, k, v, None if bias is None else bias.expand(*q.shape[:3], -1))
         return self.out(y.transpose(1, 2).flatten(2))

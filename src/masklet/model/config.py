@@ -43,6 +43,7 @@ class ModelConfig:
         image_size: Default side of the square input, a multiple of 32. Weights do not depend on it.
         memories: Memory slots: one code for prompted frames and ``memories - 1`` recent frames.
         pointers: Frames whose object pointers can be read: ``pointers - 1`` recent ones besides the prompted; 0: none.
+        prompted_weight: How many times memory attention counts the maps of prompted frames.
         rope_theta: Base of the rotary position code in memory attention.
         stage_norm: Layer norm of each trunk stage before the neck (batch-normalised trunks need it).
         neck_blocks: ConvNeXt blocks on the stride-16 output of the neck.
@@ -57,6 +58,7 @@ class ModelConfig:
     memory_width: int = 64
     memories: int = 7
     pointers: int = 16
+    prompted_weight: float = 1.0
     attention_layers: int = 4
     attention_heads: int = 1
     attention_hidden: int = 2048

@@ -33,7 +33,9 @@ class MemoryAttentionLayer(nn.Module):
         y = self.norm1(x)
         x = x + self.dropout(self.self_attention(y, y, y, rotation))
         keys = memory.values + memory.codes
-        y = self.cross_attention(self.norm2(x), keys, memory.values, rotation, unrotated=memory.pointers)
+        y = self.cross_attention(
+            self.norm2(x), keys, memory.values, rotation, unrotated=memory.pointers, bias=memory.bias
+        )
         x = x + self.dropout(y)
         return x + self.dropout(self.mlp(self.norm3(x)))
 

@@ -42,7 +42,7 @@ class Sam2(nn.Module):
         self.click_features = ClickFeatures(width, config.decoder_skips[1]) if config.click_features else None
         self.mask_decoder = MaskDecoder(width, config.decoder_skips, config.decoder_hidden)
         self.memory_encoder = MemoryEncoder(width, narrow, config.mask_memory_widths)
-        self.memory_tokens = MemoryTokens(width, narrow, config.memories, pointer_time=later)
+        self.memory_tokens = MemoryTokens(width, narrow, config.memories, later, config.prompted_weight)
         self.memory_attention = MemoryAttention(
             width,
             narrow,
