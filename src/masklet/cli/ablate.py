@@ -74,13 +74,13 @@ def ablate(
 
 
 def _scorer(data: Path, videos: int | None, images: int):
+    from ..data.plain_folders import open_plain_folders
     from ..data.regions import first_frame_regions
-    from ..data.sequences import iter_sequences
     from ..evaluation.images import evaluate_images
     from ..evaluation.vos import evaluate_vos
     from ..inference.adapters import PredictorSegmenter, SessionTracker
 
-    sequences = list(iter_sequences(data, "dev"))[:videos]
+    sequences = list(open_plain_folders(data / "videos", "dev"))[:videos]
 
     def score(model: Sam2) -> dict[str, float]:
         segmenter = PredictorSegmenter(model)
