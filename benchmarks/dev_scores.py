@@ -18,8 +18,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from masklet.data.plain_folders import open_plain_folders
+from masklet.data.records import AnnotatedVideo
 from masklet.data.regions import ImageRegions, bsds_dev_regions, ccp_dev_regions, first_frame_regions
-from masklet.data.sequences import VideoSequence, iter_sequences
 from masklet.evaluation.copy_first import CopyFirst
 from masklet.evaluation.images import ImageScore, evaluate_images
 from masklet.evaluation.vos import VosScore, evaluate_vos
@@ -52,12 +53,16 @@ class ContactSheet:
     """A row for each sequence, five frames each: the prompt's, a quarter, half, three quarters, the last."""
 
     def __init__(self) -> None:
+        self._wanted: dict[str, list[int]] = {}
         self._tiles: dict[str, dict[int, np.ndarray]] = {}
 
-    def add(self, sequence: VideoSequence, frame: int, masks: Mapping[int, np.ndarray]) -> None:
-        """Draw the frame if it belongs on the sheet."""
-        if frame in self._wanted(sequence):
-            self._tiles.setdefault(sequence.name, {})[frame] = self._draw(sequence, frame, masks)
+    def add(self, video: AnnotatedVideo, frame: int, masks: Mapping[int, np.ndarray]) -> None:
+        """Draw the frame if it belongs on the sheet; the first one that comes is the prompt's."""
+        if video.name not in self._wanted:
+            length = video.frame_count - 1 - frame
+            self._wanted[video.name] = [round(frame + length * part) for part in (0, 0.25, 0.5, 0.75, 1)]
+        if frame in self._wanted[video.name]:
+            self._tiles.setdefault(video.name, {})[frame] = self._draw(video, frame, masks)
 
     def write(self, path: Path) -> None:
         """Write the sheet as a PNG."""
@@ -67,33 +72,24 @@ class ContactSheet:
         path.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
 
     @staticmethod
-    def _wanted(sequence: VideoSequence) -> list[int]:
-        first, last = min(sequence.objects.values()), len(sequence.frames) - 1
-        return [round(first + (last - first) * part) for part in (0, 0.25, 0.5, 0.75, 1)]
-
-    @staticmethod
-    def _draw(sequence: VideoSequence, frame: int, masks: Mapping[int, np.ndarray]) -> np.ndarray:
-        image = sequence.image(frame).astype(float)
+    def _draw(video: AnnotatedVideo, frame: int, masks: Mapping[int, np.ndarray]) -> np.ndarray:
+        image = video.image(frame).astype(float)
         for object_id, mask in sorted(masks.items()):
             image[mask] = 0.5 * image[mask] + 0.5 * COLOURS[object_id % len(COLOURS)]
         scale = TILE_WIDTH / image.shape[1]
         tile = cv2.resize(image, (TILE_WIDTH, round(image.shape[0] * scale)), interpolation=cv2.INTER_AREA)
         tile = tile.round().astype(np.uint8)
-        if frame in sequence.masks:
-            labels = sequence.labels(frame).astype(np.uint8)
-            labels = cv2.resize(labels, tile.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-            for object_id in sequence.objects:
-                outlines, _ = cv2.findContours(
-                    (labels == object_id).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
-                )
-                cv2.drawContours(tile, outlines, -1, (255, 255, 255), 1)
+        for truth in video.masks(frame).values() if frame in video.annotated else ():
+            small = cv2.resize(truth.astype(np.uint8), tile.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+            outlines, _ = cv2.findContours(small, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+            cv2.drawContours(tile, outlines, -1, (255, 255, 255), 1)
         tile[:16] //= 3
-        text = f"{sequence.name} {frame}"
+        text = f"{video.name} {frame}"
         cv2.putText(tile, text, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
         return tile
 
 
-def score_videos(tracker: Tracker, sequences: list[VideoSequence], prompt: str, sheet: ContactSheet) -> VosScore:
+def score_videos(tracker: Tracker, sequences: list[AnnotatedVideo], prompt: str, sheet: ContactSheet) -> VosScore:
     """Scores from one kind of prompt, with a line of progress for each sequence."""
     began = time.perf_counter()
 
@@ -169,7 +165,7 @@ def main(arguments: list[str] | None = None, load: Callable[[str, int], Adapted]
     parser.add_argument("--out", type=Path, help="JSON file to write; contact sheets are written beside it")
     options = parser.parse_args(arguments)
 
-    sequences = list(iter_sequences(options.data, "dev"))[: options.videos]
+    sequences = list(open_plain_folders(options.data / "videos", "dev"))[: options.videos]
     sheets = {kind: ContactSheet() for kind in ("copy-first", "mask", "click")}
     videos = {"copy-first": score_videos(CopyFirst(), sequences, "mask", sheets["copy-first"])}
     images: dict[str, ImageScore] = {}

@@ -16,7 +16,7 @@ class Tracker(Protocol):
     """Tracks objects through one video at a time; masks are boolean at the video's size."""
 
     def open(self, source: Any) -> None:
-        """Start on a new video (a folder, a file or a list of RGB ``uint8`` frames); forget the last one."""
+        """Start on a new video (a folder, a file or a sequence of RGB ``uint8`` frames); forget the last one."""
         ...
 
     def prompt(

@@ -47,7 +47,7 @@ def fake_load(script):
         class Still(script.CopyFirst):
             def open(self, source):
                 super().open(source)
-                segmenter.set_image(cv2.imread(str(sorted(Path(source).iterdir())[0])))
+                segmenter.set_image(source[0])
 
             def prompt(self, frame, object_id, *, points=None, labels=None, box=None, mask=None):
                 if mask is None:

@@ -32,7 +32,7 @@ def test_a_table_and_a_plot(root: Path, capsys: pytest.CaptureFixture):
     assert run(root, "pointers", "--seeds", 1) == 0
     text = capsys.readouterr().out
     assert "pointers: with, seed 0" in text
-    assert "| variant | runs | J | 1 click | 3 clicks |" in text
+    assert "| variant | runs | J | F | IoU 1 click | IoU 3 clicks |" in text
     assert "| without | 1 | 0." in text
     assert (root / "out" / "pointers" / "pointers.md").read_text() in text
     assert (root / "out" / "pointers" / "pointers.png").stat().st_size > 1000
@@ -52,3 +52,9 @@ def test_a_table_and_a_plot(root: Path, capsys: pytest.CaptureFixture):
 def test_mistakes(root: Path, capsys: pytest.CaptureFixture, arguments: list, says: str):
     assert run(root, *arguments) == 2
     assert says in capsys.readouterr().err
+
+
+def test_held_back_videos_are_needed(root: Path, capsys: pytest.CaptureFixture):
+    (root / "data" / "videos" / "dev").rename(root / "data" / "videos" / "test")
+    assert run(root, "pointers") == 2
+    assert "videos/dev: check the path" in capsys.readouterr().err

@@ -96,24 +96,61 @@ def images(folder: Path) -> str:
     return str(folder)
 
 
+def videos(folder: Path, names: str = "ab", known: int = 3) -> str:
+    for name in names:
+        for t, frame in enumerate(clip(3, 48, 64)):
+            for part, values in (("frames", frame[..., ::-1]), ("masks", disc(t, 48, 64).astype(np.uint8))):
+                (folder / name / part).mkdir(parents=True, exist_ok=True)
+                if part == "frames" or t < known:
+                    cv2.imwrite(str(folder / name / part / f"{t}.png"), values)
+    return str(folder)
+
+
+def validations(text: str) -> dict[str, list[str]]:
+    """Names of the scores of each validation."""
+    lines = [line.split("  validation: ") for line in text.splitlines() if "validation" in line]
+    return {step: re.findall(r"(\w.*?) \d\.\d{3}(?:, |$)", scores) for step, scores in lines}
+
+
 def test_held_back_images_are_scored_before_and_after(toy_recipe: None, tmp_path: Path, capsys: pytest.CaptureFixture):
     held_back, out = images(tmp_path / "held_back"), tmp_path / "out"
     arguments = ["toy", "--data", tmp_path, "-o", out, "--validate", held_back, "--validate-every", 1]
     assert run(*arguments) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if "mean IoU" in line]
-    assert [line.split(":")[0] for line in lines] == ["before", "step 1", "step 2"]
-    assert all(re.search(r"1 click 0\.\d{3}, 3 clicks 0\.\d{3}, box 0\.\d{3}$", line) for line in lines)
-    assert run(*arguments, "--set", "steps=3") == 0
-    assert "before" not in capsys.readouterr().out  # it has gone on
+    printed = validations(capsys.readouterr().out)
+    assert list(printed) == ["step 0", "step 1", "step 2"]
+    assert all(names == ["IoU 1 click", "IoU 3 clicks", "IoU box"] for names in printed.values())
+    assert run(*arguments, "--set", "steps=3", "--quiet") == 0
+    assert capsys.readouterr().out == ""
+    log = (out / "log.txt").read_text()
+    assert list(validations(log)) == ["step 0", "step 1", "step 2", "step 3"]  # it has gone on: no second step 0
+    assert len(log.splitlines()) == 6
 
 
-def test_videos_are_no_images_to_validate_on(toy_recipe: None, tmp_path: Path, capsys: pytest.CaptureFixture):
-    for t in range(2):
-        for part in ("frames", "masks"):
-            (tmp_path / "v" / "a" / part).mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(tmp_path / "v" / "a" / part / f"{t}.png"), np.ones((9, 9), np.uint8))
-    assert run("toy", "--data", tmp_path, "-o", tmp_path / "out", "--validate", tmp_path / "v") == 2
-    assert "holds videos" in capsys.readouterr().err
+def test_held_back_videos_are_scored(toy_recipe: None, tmp_path: Path, capsys: pytest.CaptureFixture):
+    held_back = videos(tmp_path / "held_back")
+    arguments = ["toy", "--data", tmp_path, "--validate", held_back, "--validate-videos", 1, "--set", "steps=1"]
+    assert run(*arguments, "-o", tmp_path / "out") == 0
+    scores = validations(capsys.readouterr().out)
+    assert list(scores) == ["step 0", "step 1"]
+    clicks = [f"{metric} {count}" for count in ("1 click", "3 clicks") for metric in "JF"]
+    assert scores["step 1"] == ["J", "F", *clicks, "IoU 1 click", "IoU 3 clicks"]
+
+
+@pytest.mark.parametrize(
+    ("made", "more", "says"),
+    [
+        (images, ["--validate-videos", 2], "holds images"),
+        (videos, ["--validate-videos", 0], "at least 1 video"),
+        (lambda folder: videos(folder, "a", known=2), [], "no object of a can be scored"),
+        (str, [], "check the path"),
+    ],
+)
+def test_nothing_starts_where_nothing_can_be_scored(
+    toy_recipe: None, tmp_path: Path, capsys: pytest.CaptureFixture, made, more: list, says: str
+):
+    held_back = made(tmp_path / "held_back")
+    assert run("toy", "--data", tmp_path, "-o", tmp_path / "out", "--validate", held_back, *more) == 2
+    assert says in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

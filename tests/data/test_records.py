@@ -9,6 +9,7 @@ from made_sets import FRAMES, labels, put_labels, put_picture
 from masklet.data.frames import folder_frames
 from masklet.data.records import AnnotatedVideo, VideoDataset
 from masklet.data.truths import LabelMaps, ObjectMasks
+from masklet.video.frames import open_source
 
 
 @pytest.fixture
@@ -32,6 +33,17 @@ def test_an_absent_object_has_no_entry(video, tmp_path):
     still = AnnotatedVideo("a", video.frames, nothing)
     assert still.objects(0) == (3,)
     assert still.masks(0) == {}
+
+
+def test_frames_are_a_source_that_can_be_opened(video, tmp_path):
+    assert len(video.images) == FRAMES
+    assert (video.images[-1] == video.image(8)).all()
+    assert [int(image[0, 0, 0]) for image in video.images[2:5]] == [int(video.image(i)[0, 0, 0]) for i in (2, 3, 4)]
+    with pytest.raises(IndexError):
+        video.images[9]
+    opened, folder = open_source(video.images), open_source(tmp_path / "frames")
+    assert (opened.length, opened.size) == (folder.length, folder.size)
+    assert all((opened.frame(i) == folder.frame(i)).all() for i in (7, 0, 1))
 
 
 def test_mistakes_are_named(video, tmp_path):

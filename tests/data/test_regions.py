@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_sets import labels, put_labels, put_picture
 
+from masklet.data.open import open_dataset
 from masklet.data.regions import bsds_dev_regions, ccp_dev_regions, first_frame_regions
-from masklet.data.sequences import read_sequence
 from masklet.masks.label_png import read_label_png
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="needs the shared data")
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs the shared data")
 
 
+@needs_data
 def test_bsds_regions_are_large_ones_of_the_first_annotator():
     dropped = 0
     for sample in itertools.islice(bsds_dev_regions(DATA), 6):
@@ -31,12 +33,14 @@ def test_bsds_regions_are_large_ones_of_the_first_annotator():
     assert dropped > 0
 
 
+@needs_data
 def test_the_sample_is_always_the_same():
     first, again = (next(iter(bsds_dev_regions(DATA, limit=3))) for _ in range(2))
     assert first.masks.shape[0] == 3
     assert (first.masks == again.masks).all()
 
 
+@needs_data
 def test_ccp_gives_the_person_first_and_only_held_out_images():
     held_out = json.loads((DATA / "splits.json").read_text())["images"]["ccp"]["dev"]
     for sample in itertools.islice(ccp_dev_regions(DATA), 5):
@@ -50,8 +54,23 @@ def test_ccp_gives_the_person_first_and_only_held_out_images():
         assert person.sum() > 0.98 * (labels != 0).sum()
 
 
-def test_first_frames_hold_every_object_seen_there():
-    sequence = read_sequence(DATA / "videos" / "dev" / "davis17_schoolgirls")
-    (sample,) = first_frame_regions([sequence])
-    assert sample.masks.shape == (7, 240, 432)
-    assert (np.tensordot(np.arange(1, 8), sample.masks, 1) == sequence.labels(0)).all()
+def test_first_frames_hold_every_object_seen_there(tmp_path):
+    for name, first in (("a", 0), ("b", 3), ("empty", 9)):
+        for index in range(5):
+            put_picture(tmp_path / name / "frames" / f"{index}.jpg", index=index)
+            put_labels(tmp_path / name / "masks" / f"{index}.png", labels(index) * np.uint8(index >= first))
+    one, two = first_frame_regions(open_dataset(tmp_path))
+    assert (one.name, two.name) == ("a", "b")
+    assert (one.masks == (labels(0) == 1)).all()
+    assert two.masks.shape == (2, 32, 48)
+    assert (np.tensordot(np.arange(1, 3), two.masks, 1) == labels(3)).all()
+    assert (two.image == open_dataset(tmp_path)[1].image(3)).all()
+
+
+def test_images_are_videos_of_one_frame(tmp_path):
+    for name in ("a", "b"):
+        put_picture(tmp_path / "images" / f"{name}.jpg", index=4)
+    put_labels(tmp_path / "masks" / "b.png", labels(4))
+    (sample,) = first_frame_regions(open_dataset(tmp_path))
+    assert sample.name == "b"
+    assert len(sample.masks) == 2

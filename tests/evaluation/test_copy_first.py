@@ -40,6 +40,14 @@ def test_range_and_reverse(tracker):
     assert all(list(masks) == [1] for _, masks in back)
 
 
+def test_a_folder_has_as_many_frames_as_images(tracker, tmp_path):
+    for name in ("0.jpg", "1.png", "notes.txt"):
+        (tmp_path / name).touch()
+    tracker.open(tmp_path)
+    tracker.prompt(0, 1, mask=mask_at(0, 0))
+    assert [frame for frame, _ in tracker.propagate()] == [0, 1]
+
+
 def test_open_forgets(tracker):
     tracker.prompt(0, 1, mask=mask_at(0, 0))
     tracker.open([None] * 2)

@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from masklet.data.sequences import read_sequence
+from masklet.data.open import open_dataset
 from masklet.evaluation.copy_first import CopyFirst
 from masklet.evaluation.metrics import boundary_f
-from masklet.evaluation.vos import evaluate_vos, prompt_object, score_sequence
+from masklet.evaluation.vos import evaluate_vos, prompt_object, score_sequence, scored_frames
 from masklet.masks.label_png import write_label_png
 
 
 @pytest.fixture
 def make(tmp_path):
-    """Write a sequence from label maps (None: not annotated) and read it."""
+    """Write a video from label maps (None: not annotated) and open it."""
 
     def write(name, maps):
         for part in ("frames", "masks"):
@@ -25,7 +25,7 @@ def make(tmp_path):
             (tmp_path / name / "frames" / f"{i:05d}.jpg").write_bytes(cv2.imencode(".jpg", image)[1].tobytes())
             if labels is not None:
                 write_label_png(tmp_path / name / "masks" / f"{i:05d}.png", labels)
-        return read_sequence(tmp_path / name)
+        return open_dataset(tmp_path / name)[0]
 
     return write
 
@@ -37,10 +37,10 @@ def square(x, object_id=1, labels=None):
 
 
 class Oracle:
-    """Knows the answer for a given sequence, remembers what it was asked."""
+    """Knows the answer for a given video, remembers what it was asked."""
 
-    def __init__(self, sequence, drop=(), answers=()):
-        self.sequence, self.drop, self.answers = sequence, drop, list(answers)
+    def __init__(self, video, drop=(), answers=()):
+        self.video, self.drop, self.answers = video, drop, list(answers)
         self.opened, self.prompts = None, []
 
     def open(self, source):
@@ -48,23 +48,33 @@ class Oracle:
 
     def prompt(self, frame, object_id, *, points=None, labels=None, box=None, mask=None):
         self.prompts.append((frame, object_id, points, labels, box, mask))
-        return self.answers.pop(0) if self.answers else self.sequence.mask(frame, object_id)
+        return self.answers.pop(0) if self.answers else self.video.masks(frame)[object_id]
 
     def propagate(self, *, start=None, stop=None, reverse=False):
-        for frame in range(start, len(self.sequence.frames)):
+        for frame in range(start, self.video.frame_count):
             if frame not in self.drop:
-                shown = self.sequence.labels(frame) if frame in self.sequence.masks else np.zeros((40, 60), np.uint8)
-                yield frame, {o: shown == o for o in self.sequence.objects}
+                yield frame, self.video.masks(frame) if frame in self.video.annotated else {}
 
 
 def test_copy_first_scores_are_worked_out_by_hand(make):
-    sequence = make("a", [square(0), square(5), None, square(20), square(40)])
-    score = score_sequence(CopyFirst(), sequence)
+    video = make("a", [square(0), square(5), None, square(20), square(40)])
+    score = score_sequence(CopyFirst(), video)
     (one,) = score.objects
     assert one.frames == (1, 3)  # not the prompted, the unannotated, the last
     assert one.j_frames == pytest.approx((50 / 150, 0))
     assert one.f_frames[0] == pytest.approx(boundary_f(square(0) == 1, square(5) == 1))
     assert score.j == pytest.approx(1 / 6)
+
+
+def test_the_format_of_a_data_set_does_not_matter(make, tmp_path):
+    video = make("a", [square(0), square(5), square(10), square(20), square(40)])
+    score = score_sequence(CopyFirst(), video)
+    for part, folder in (("frames", "JPEGImages"), ("masks", "Annotations")):
+        (tmp_path / "train" / folder).mkdir(parents=True)
+        (tmp_path / "a" / part).rename(tmp_path / "train" / folder / "a")
+    dataset = open_dataset(tmp_path)
+    assert dataset.format == "mose"
+    assert evaluate_vos(CopyFirst(), dataset).sequences == (score,)
 
 
 def test_means_over_sequences_and_over_objects_differ(make):
@@ -79,48 +89,63 @@ def test_means_over_sequences_and_over_objects_differ(make):
 
 def test_an_object_is_scored_after_its_own_first_frame(make):
     late = [square(0), square(0), square(0, 1, square(30, 2)), square(0, 1, square(30, 2)), square(0, 1, square(30, 2))]
-    sequence = make("a", late)
-    oracle = Oracle(sequence)
-    score = score_sequence(oracle, sequence)
+    video = make("a", late)
+    oracle = Oracle(video)
+    score = score_sequence(oracle, video)
     assert [(o.object_id, o.frames) for o in score.objects] == [(1, (1, 2, 3)), (2, (3,))]
     assert [(p[0], p[1]) for p in oracle.prompts] == [(0, 1), (2, 2)]
-    assert oracle.opened == sequence.folder
+    assert [(image == video.image(i)).all() for i, image in enumerate(oracle.opened)] == [True] * 5
     assert score.j == score.f == 1
 
 
-def test_an_object_without_a_frame_is_named(make):
-    sequence = make("a", [square(0), square(0), square(0), square(0, 1, square(30, 2))])
-    with pytest.raises(ValueError, match="object 2 of a"):
-        score_sequence(CopyFirst(), sequence)
+def test_an_object_without_a_frame_is_left_out(make):
+    late = [square(0), square(0), square(0), square(0, 1, square(30, 2))]
+    assert [o.object_id for o in score_sequence(CopyFirst(), make("a", late)).objects] == [1]
+    with pytest.raises(ValueError, match="no object of b can be scored"):
+        score_sequence(CopyFirst(), make("b", late[2:]))
+    with pytest.raises(ValueError, match=r"c has no mask of any object in .*masks"):
+        score_sequence(CopyFirst(), make("c", [square(0, 0)] * 4))
+
+
+def test_frames_that_say_nothing_of_an_object_do_not_count_for_it(make):
+    video = make("a", [square(0)] * 5)
+    video.truth.unknown = lambda frame: frozenset({1} if frame == 2 else ())
+    assert scored_frames(video, video.first_frames()) == {1: (1, 3)}
+
+
+def test_an_object_that_is_gone_has_an_empty_mask(make):
+    video = make("a", [square(0), square(0), square(0, 0), square(0)])
+    assert score_sequence(CopyFirst(), video).objects[0].j_frames == (1, 0)
+    assert score_sequence(Oracle(video), video).j == 1
 
 
 def test_missing_frames_are_an_error_and_missing_objects_are_empty(make):
-    sequence = make("a", [square(0)] * 4)
+    video = make("a", [square(0)] * 4)
     with pytest.raises(ValueError, match="frame 2 of a"):
-        score_sequence(Oracle(sequence, drop=(2,)), sequence)
+        score_sequence(Oracle(video, drop=(2,)), video)
 
     class Forgetful(Oracle):
         def propagate(self, **options):
             for frame, _ in super().propagate(**options):
                 yield frame, {}
 
-    assert score_sequence(Forgetful(sequence), sequence).j == 0
+    assert score_sequence(Forgetful(video), video).j == 0
 
 
 def test_every_propagated_frame_is_shown(make):
-    sequence = make("a", [square(0), None, square(0), square(0)])
+    video = make("a", [square(0), None, square(0), square(0)])
     frames = []
-    score_sequence(CopyFirst(), sequence, on_frame=lambda s, frame, masks: frames.append((s.name, frame, list(masks))))
+    score_sequence(CopyFirst(), video, on_frame=lambda s, frame, masks: frames.append((s.name, frame, list(masks))))
     assert frames == [("a", frame, [1]) for frame in range(4)]
 
 
 def test_clicks_are_placed_on_the_error_and_add_up(make):
-    sequence = make("a", [square(20)] * 3)
-    gt = sequence.mask(0, 1)
+    video = make("a", [square(20)] * 3)
+    gt = video.masks(0)[1]
     left, wide = gt.copy(), gt.copy()
     left[:, 25:] = False
     wide[:, 30:47] = wide[:, :1] = True
-    oracle = Oracle(sequence, answers=[left, wide, gt])
+    oracle = Oracle(video, answers=[left, wide, gt])
     answer = prompt_object(oracle, 0, 1, gt, "click", 3)
     points, labels = oracle.prompts[2][2:4]
     assert [len(p[2]) for p in oracle.prompts] == [1, 2, 3]
@@ -133,11 +158,11 @@ def test_clicks_are_placed_on_the_error_and_add_up(make):
 
 
 def test_box_and_mask_prompts(make):
-    sequence = make("a", [square(20)] * 3)
-    oracle = Oracle(sequence)
-    score_sequence(oracle, sequence, "box")
-    score_sequence(oracle, sequence, "mask")
+    video = make("a", [square(20)] * 3)
+    oracle = Oracle(video)
+    score_sequence(oracle, video, "box")
+    score_sequence(oracle, video, "mask")
     assert oracle.prompts[0][4].tolist() == [20, 10, 29, 19]
-    assert (oracle.prompts[1][5] == sequence.mask(0, 1)).all()
+    assert (oracle.prompts[1][5] == video.masks(0)[1]).all()
     with pytest.raises(ValueError, match="0 clicks"):
-        score_sequence(oracle, sequence, "click", clicks=0)
+        score_sequence(oracle, video, "click", clicks=0)

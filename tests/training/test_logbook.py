@@ -18,21 +18,21 @@ def report(step: int, kind: str, loss: float, skipped: bool = False, scores=None
 
 def test_curves_and_lines_are_means_of_what_happened(tmp_path: Path):
     with Logbook(tmp_path, every=2) as book:
-        assert book.add(report(1, "image", 4.0)) is None
-        line = book.add(report(2, "image", 2.0))
-        assert line is not None
+        before = book.score(0, {"j": 0.125})
+        assert book.add(report(1, "image", 4.0)) == []
+        (line,) = book.add(report(2, "image", 2.0))
         assert "step 2" in line
         assert "images: loss 3.000 iou 0.600" in line
-        assert book.add(report(3, "clip", 100.0, skipped=True)) is None
-        last = book.add(report(4, "clip", 1.0, scores={"j": 0.25}))
-        assert last is not None
+        scored = book.add(report(3, "clip", 100.0, skipped=True, scores={"j": 0.5, "f": 0.75}))
+        last, after = book.add(report(4, "clip", 1.0, scores={"j": 0.25}))
+        assert scored == ["step 3  validation: j 0.500, f 0.750"]
         assert "clips: loss 1.000" in last
-    assert (tmp_path / "log.txt").read_text().splitlines() == [line, last]
+    assert (tmp_path / "log.txt").read_text().splitlines() == [before, line, *scored, last, after]
     events = EventAccumulator(str(tmp_path / "curves"))
     events.Reload()
     assert [(e.step, e.value) for e in events.Scalars("image/loss")] == [(2, 3.0)]
     assert [(e.step, e.value) for e in events.Scalars("clip/loss")] == [(4, 1.0)]
-    assert [e.value for e in events.Scalars("validation/j")] == [0.25]
+    assert [(e.step, e.value) for e in events.Scalars("validation/j")] == [(0, 0.125), (3, 0.5), (4, 0.25)]
     assert [e.value for e in events.Scalars("run/skipped")] == [0.0, 1.0]
 
 

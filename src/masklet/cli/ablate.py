@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
 from .train import Texts, change
-
-if TYPE_CHECKING:
-    from ..model.sam2 import Sam2
+from .validation import make_scorer
 
 
 def ablate(
@@ -22,13 +20,12 @@ def ablate(
     set: Texts = [],  # noqa: B006 - tyro reads the default, nothing changes it
     seeds: int = 2,
     videos: int | None = None,
-    images: int = 50,
 ) -> int:
     """Train variants of a recipe with several seeds, score them on held-back data, and write a table and a plot.
 
     Writes FAMILY.md and FAMILY.png beside the runs, and again after each run; the same command goes on with what was
-    stopped. Scores are J from the first-frame mask on DATA/videos/dev and the mean IoU of 1 click and 3 clicks on their
-    first frames.
+    stopped. Scores are J and F from the first-frame mask on DATA/videos/dev and the mean IoU of 1 click and 3 clicks on
+    their first frames.
 
     Args:
         family: memories, memory-width, attention-depth, pointers, resolution, clip-length, data.
@@ -38,7 +35,6 @@ def ablate(
         set: A field of the recipe to change in all variants, such as minutes=10.
         seeds: Runs of each variant.
         videos: Score the first so many videos only.
-        images: Score the first so many first frames only.
     """
     from ..training.ablation import Result, families, plot, run_family, table
     from ..training.recipe import override
@@ -57,7 +53,7 @@ def ablate(
     known = families(base)
     if family not in known:
         raise ValueError(f"there is no family {family!r}: expected one of {', '.join(known)}")
-    score = _scorer(data, videos, images)
+    score = make_scorer(str(data / "videos" / "dev"), videos, tracked_clicks=())
     output = output.absolute() / family
     output.mkdir(parents=True, exist_ok=True)
     results: list[Result] = []
@@ -71,27 +67,3 @@ def ablate(
         plot(known[family], results, output / f"{family}.png")
     print(table(known[family], results))
     return 0
-
-
-def _scorer(data: Path, videos: int | None, images: int):
-    from ..data.regions import first_frame_regions
-    from ..data.sequences import iter_sequences
-    from ..evaluation.images import evaluate_images
-    from ..evaluation.vos import evaluate_vos
-    from ..inference.adapters import PredictorSegmenter, SessionTracker
-
-    sequences = list(iter_sequences(data, "dev"))[:videos]
-
-    def score(model: Sam2) -> dict[str, float]:
-        segmenter = PredictorSegmenter(model)
-
-        def logits():
-            assert segmenter.logits is not None
-            return segmenter.logits
-
-        pictures = first_frame_regions(sequences[:images])
-        clicks = evaluate_images(segmenter, pictures, boxes=False, logits=logits).after_clicks
-        tracked = evaluate_vos(SessionTracker(model), sequences, "mask")
-        return {"J": tracked.j, "1 click": clicks[1], "3 clicks": clicks[3]}
-
-    return score

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from .compute import check_compute
+from .validation import Scorer, make_scorer
 
 if TYPE_CHECKING:
     from ..model.sam2 import Sam2
@@ -28,6 +29,7 @@ def train(
     device: str = "cpu",
     precision: str = "32-true",
     validate: str | None = None,
+    validate_videos: int | None = None,
     validate_every: int = 0,
     save_minutes: float = 2.0,
     half: bool = False,
@@ -56,7 +58,9 @@ def train(
         workers: Processes that make batches, for each of them.
         device: cpu, cuda, mps.
         precision: As in Lightning Fabric: 32-true, bf16-mixed, 16-mixed.
-        validate: Images with masks that were held back: mean IoU after 1 click, 3 clicks and a box, before and after.
+        validate: Images or videos with masks that were held back, scored before and after: mean IoU after 1 click,
+            3 clicks and a box (videos: on first frames, without the box); J and F from the first-frame mask and clicks.
+        validate_videos: Score the first so many videos only.
         validate_every: Steps between further validations and pictures of samples.
         save_minutes: Processor time between checkpoints.
         half: Save the weights in half precision.
@@ -95,15 +99,12 @@ def train(
         return 0
     if data is not None and "://" not in data and not Path(data).exists():
         raise FileNotFoundError(f"--data {data} does not exist: give the folder with the training data")
-    if validate is not None:
-        from .validation import image_validator
-
-        image_validator(validate)  # a mistake shows before anything starts
+    scorer = None if validate is None else make_scorer(validate, validate_videos)
     assert output is not None
     output = output.absolute()
     output.mkdir(parents=True, exist_ok=True)
     _launch(
-        chosen, output, processes, device, precision, workers, 60 * save_minutes, validate, validate_every, half, quiet
+        chosen, output, processes, device, precision, workers, 60 * save_minutes, scorer, validate_every, half, quiet
     )
     return 0
 
@@ -183,7 +184,7 @@ def _work(
     parent: int,
     workers: int,
     save_every: float,
-    validate: str | None,
+    scorer: Scorer | None,
     validate_every: int,
     half: bool,
     quiet: bool,
@@ -202,7 +203,6 @@ def _work(
     from ..training.loop import train
     from ..training.overlays import sample_sheet
     from ..training.state import CHECKPOINT
-    from .validation import image_validator
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     wishes: list[int] = []
@@ -212,15 +212,12 @@ def _work(
         )  # depthwise kernels; harmless
     if fabric.world_size > 1 and fabric.device.type == "cpu":
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // fabric.world_size))
-    validator = None if validate is None else image_validator(validate)
-    if validator is not None and fabric.is_global_zero and not (out / CHECKPOINT).exists() and not quiet:
-        print(_scores("before", validator(starting_model(recipe.start, recipe.model, recipe.seed))), flush=True)
     shown: list[Any] = []
 
     def look(model: Sam2) -> dict[str, float]:
         """Scores, and a picture for the logbook."""
         shown[:] = [sample_sheet(recipe, model)]
-        return {} if validator is None else validator(model)
+        return {} if scorer is None else scorer(model)
 
     steps = train(
         recipe,
@@ -234,22 +231,20 @@ def _work(
         dtype=torch.float16 if half else torch.float32,
     )
     with ExitStack() as stack:
+        book = stack.enter_context(Logbook(out)) if fabric.is_global_zero else None
+        if scorer is not None and book is not None and not (out / CHECKPOINT).exists():
+            line = book.score(0, scorer(starting_model(recipe.start, recipe.model, recipe.seed).eval()))
+            if not quiet:
+                print(line, flush=True)
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):  # end after the step
                 before = signal.signal(number, lambda got, frame: wishes.append(got))
                 stack.callback(signal.signal, number, before)
-        book = stack.enter_context(Logbook(out)) if fabric.is_global_zero else None
         for report in steps:
-            line = None if book is None else book.add(report)
-            if line and not quiet:
-                print(line, flush=True)
+            for line in () if book is None else book.add(report):
+                if not quiet:
+                    print(line, flush=True)
             if shown and book is not None:
                 book.show(shown.pop(), report.step)
-            if report.scores and not quiet and book is not None:
-                print(_scores(f"step {report.step}", report.scores), flush=True)
     if wishes and not parent:
         raise KeyboardInterrupt
-
-
-def _scores(when: str, scores: dict[str, float]) -> str:
-    return f"{when}: mean IoU " + ", ".join(f"{name} {value:.3f}" for name, value in scores.items())

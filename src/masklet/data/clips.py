@@ -1,4 +1,4 @@
-"""Real training clips: folders of frames with label maps for all or some of them."""
+"""Real training clips: videos with masks in all or some of their frames."""
 
 from __future__ import annotations
 
@@ -8,46 +8,41 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from ..masks.label_png import read_label_png
-from .sequences import VideoSequence
+from .records import AnnotatedVideo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 
 class ClipStore:
-    """Clips with the frames' JPEG bytes and the label maps kept in memory once they were read."""
+    """Clips with their label maps kept in memory once they were read."""
 
-    def __init__(self, clips: Iterable[VideoSequence]) -> None:
-        """Take the clips; nothing is read yet."""
+    def __init__(self, clips: Iterable[AnnotatedVideo]) -> None:
+        """Take the clips; their files are listed, none is read.
+
+        Raises:
+            ValueError: One has no annotated frame, or a mask without a frame.
+        """
         self.clips = tuple(clips)
-        self._frames: dict[Path, UInt8[ndarray, " n"]] = {}
-        self._labels: dict[Path, UInt8[ndarray, "h w"]] = {}
+        for clip in self.clips:
+            if not clip.annotated:
+                raise ValueError(f"expected masks in {clip.truth.where}, found none: add them or remove the clip")
+        self._labels: dict[tuple[str, int], UInt8[ndarray, "h w"]] = {}
         self._sizes: dict[tuple[str, int], dict[int, float]] = {}
 
-    def frame(self, clip: VideoSequence, index: int) -> UInt8[ndarray, "h w 3"]:
-        """Decode one frame as RGB."""
-        import cv2
-
-        path = clip.frames[index]
-        if path not in self._frames:
-            self._frames[path] = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(self._frames[path], cv2.IMREAD_COLOR)
-        if image is None:
-            raise ValueError(f"{path} cannot be decoded as an image")
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
-
-    def labels(self, clip: VideoSequence, index: int) -> UInt8[ndarray, "h w"] | None:
-        """Object numbers of one frame (0 is background), or None where it is not annotated."""
-        path = clip.masks.get(index)
-        if path is None:
+    def labels(self, clip: AnnotatedVideo, index: int) -> UInt8[ndarray, "h w"] | None:
+        """Object numbers (up to 255) of one frame (0 is background), or None where it is not annotated."""
+        if index not in clip.annotated:
             return None
-        if path not in self._labels:
-            self._labels[path] = read_label_png(path)
-        return self._labels[path]
+        key = (clip.name, index)
+        if key not in self._labels:
+            labels = np.zeros(clip.size, np.uint8)
+            for object_id, mask in clip.masks(index).items():
+                labels[mask] = object_id
+            self._labels[key] = labels
+        return self._labels[key]
 
-    def objects(self, clip: VideoSequence, index: int) -> dict[int, float]:
+    def objects(self, clip: AnnotatedVideo, index: int) -> dict[int, float]:
         """Fraction of the frame that each object covers; empty where the frame is not annotated."""
         key = (clip.name, index)
         if key not in self._sizes:

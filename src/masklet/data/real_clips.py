@@ -14,7 +14,7 @@ from .transforms import ColourConfig, CropConfig, draw_crop, jitter_colours, war
 
 if TYPE_CHECKING:
     from .clips import ClipStore
-    from .sequences import VideoSequence
+    from .records import AnnotatedVideo
     from .stills import StillStore
 
 
@@ -60,7 +60,7 @@ def real_clip(
     pictures, masks = [], np.zeros((frames, len(chosen), size, size), np.uint8)
     labelled = np.zeros(frames, bool)
     for index, number in enumerate(steps):
-        pictures.append(warp_image(clips.frame(clip, number), to_source, size))
+        pictures.append(warp_image(clip.image(number), to_source, size))
         labels = clips.labels(clip, number)
         if labels is not None:
             labelled[index] = True
@@ -81,12 +81,12 @@ def real_clip(
     return ClipSample(np.stack(pictures), masks, labelled)
 
 
-def _frame_numbers(rng: Generator, clip: VideoSequence, frames: int, config: RealClipConfig) -> list[int]:
+def _frame_numbers(rng: Generator, clip: AnnotatedVideo, frames: int, config: RealClipConfig) -> list[int]:
     """Draw frame numbers from an annotated one on, forward or backward; a short clip is played to and fro."""
     known = clip.annotated
     # Where few frames are annotated, mostly step over the others.
-    sparse = len(known) < len(clip.frames) and rng.random() < 0.7 and len(known) > 1
-    pool = list(known) if sparse else list(range(len(clip.frames)))
+    sparse = len(known) < clip.frame_count and rng.random() < 0.7 and len(known) > 1
+    pool = list(known) if sparse else list(range(clip.frame_count))
     start = pool.index(int(rng.choice(known)))
     stride = int(rng.integers(1, config.longest + 1))
     stride = max(1, min(stride, (len(pool) - 1) // max(frames - 1, 1)))

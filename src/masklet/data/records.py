@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, overload, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 
 Mask = Bool[np.ndarray, "h w"]
+Picture = UInt8[np.ndarray, "h w 3"]
 
 
 @runtime_checkable
@@ -26,7 +27,7 @@ class Frames(Protocol):
         """Height and width of the first frame."""
         ...
 
-    def image(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
+    def image(self, index: int) -> Picture:
         """Decode a frame as RGB."""
         ...
 
@@ -94,7 +95,12 @@ class AnnotatedVideo:
         """Numbers of the frames with known masks, in order."""
         return self.truth.annotated()
 
-    def image(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
+    @property
+    def images(self) -> Sequence[Picture]:
+        """The frames as a sequence that decodes one when it is asked for: a source that sessions and trackers open."""
+        return _Images(self)
+
+    def image(self, index: int) -> Picture:
         """Decode a frame as RGB; the array may be read-only.
 
         Raises:
@@ -170,6 +176,24 @@ class AnnotatedVideo:
         if index not in annotated:
             some = ", ".join(map(str, annotated[:5])) + (", ..." if len(annotated) > 5 else "")
             raise KeyError(f"frame {index} of {self.name} is not annotated: take one of {some or 'none at all'}")
+
+
+@dataclass(frozen=True)
+class _Images(Sequence[Picture]):
+    """The frames of a video, none of them kept."""
+
+    video: AnnotatedVideo
+
+    def __len__(self) -> int:
+        return self.video.frame_count
+
+    @overload
+    def __getitem__(self, index: int) -> Picture: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Picture]: ...
+    def __getitem__(self, index: int | slice) -> Picture | list[Picture]:
+        places = range(len(self))[index]
+        return self.video.image(places) if isinstance(places, int) else [self.video.image(i) for i in places]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Images with masks to be segmented: held-out regions of BSDS500 and CCP, and first frames of sequences."""
+"""Images with masks to be segmented: held-out regions of BSDS500 and CCP, and first frames of any data set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from .sequences import VideoSequence
+from .records import AnnotatedVideo
 from .stills import Region, Still, StillStore, dev_stills
 
 SMALLEST_SHARE = 0.005
@@ -58,12 +58,14 @@ def ccp_dev_regions(root: Path, limit: int = 4) -> Iterator[ImageRegions]:
         yield _image_regions(still, store, person + _sample(still.name, parts, limit))
 
 
-def first_frame_regions(sequences: Iterable[VideoSequence]) -> Iterator[ImageRegions]:
-    """Yield the first annotated frame that shows an object of each sequence, with all objects seen there."""
-    for sequence in sequences:
-        frame = min(sequence.objects.values())
-        masks = [sequence.mask(frame, o) for o, first in sequence.objects.items() if first == frame]
-        yield ImageRegions(sequence.name, sequence.image(frame), np.stack(masks))
+def first_frame_regions(videos: Iterable[AnnotatedVideo]) -> Iterator[ImageRegions]:
+    """Yield the first annotated frame of each video or image that shows an object, with all objects seen there."""
+    for video in videos:
+        for frame in video.annotated:
+            masks = video.masks(frame)
+            if masks:
+                yield ImageRegions(video.name, video.image(frame), np.stack(list(masks.values())))
+                break
 
 
 def _held_out(root: Path, name: str) -> Iterator[tuple[Still, StillStore]]:

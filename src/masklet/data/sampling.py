@@ -13,8 +13,8 @@ from numpy.random import Generator
 
 from .clips import ClipStore
 from .cutouts import CutoutConfig, Pose, draw_sprite, paste
+from .plain_folders import open_plain_folders
 from .real_clips import RealClipConfig, real_clip
-from .sequences import iter_sequences
 from .stills import StillStore, train_stills
 from .synthetic import LEAST_AREA, ClipConfig, ClipSample, make_clip
 from .transforms import ColourConfig, CropConfig, draw_crop, jitter_colours, warp_image, warp_labels
@@ -178,5 +178,12 @@ class TrainingData:
 
     @staticmethod
     def open(root: str | os.PathLike[str]) -> TrainingData:
-        """List the training split under a data root; files are read when first needed."""
-        return TrainingData(StillStore(train_stills(root)), ClipStore(iter_sequences(Path(root), "train")))
+        """List the training split under a data root; files are read when first needed.
+
+        Raises:
+            FileNotFoundError: It is not there or not complete.
+            ValueError: A clip has no masks.
+        """
+        clips = open_plain_folders(Path(root) / "videos", "train")
+        by_name = sorted(clips, key=lambda clip: clip.name)  # a seed means the clip of this place
+        return TrainingData(StillStore(train_stills(root)), ClipStore(by_name))

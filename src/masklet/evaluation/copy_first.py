@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from ..data.sequences import FRAME_SUFFIXES
+from ..data.frames import PICTURES
 
 
 class CopyFirst:
@@ -27,7 +27,7 @@ class CopyFirst:
         """Start on a new video: a folder of images or a sequence of frames, of which only the number matters."""
         self._prompts = {}
         if isinstance(source, str | Path):
-            self._count = sum(p.suffix.lower() in FRAME_SUFFIXES for p in Path(source).iterdir())
+            self._count = sum(p.suffix.lower() in PICTURES for p in Path(source).iterdir())
         else:
             self._count = len(source)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..data.sequences import VideoSequence
+from ..data.records import AnnotatedVideo
 from ..interaction.clicks import box_of, center_click
 from .metrics import boundary_f, jaccard
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..tracker import Tracker
 
 Prompt = Literal["mask", "box", "click"]
-OnFrame = Callable[[VideoSequence, int, Mapping[int, np.ndarray]], None]
+OnFrame = Callable[[AnnotatedVideo, int, Mapping[int, np.ndarray]], None]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ObjectScore:
     """J and F of one object: means over its scored frames, and the value of each of them.
 
     Attributes:
-        object_id: Label of the object in the sequence's masks.
+        object_id: Id of the object in the sequence's masks.
         frames: Scored frames.
         j_frames: J in each of them.
         f_frames: F in each of them.
@@ -98,28 +98,28 @@ class VosScore:
 
 def evaluate_vos(
     tracker: Tracker,
-    sequences: Iterable[VideoSequence],
+    videos: Iterable[AnnotatedVideo],
     prompt: Prompt = "mask",
     *,
     clicks: int = 1,
     on_frame: OnFrame | None = None,
     on_sequence: Callable[[SequenceScore], None] | None = None,
 ) -> VosScore:
-    """Score a tracker on sequences; :func:`iter_vos` with the results gathered.
+    """Score a tracker on videos; :func:`iter_vos` with the results gathered.
 
     Args:
         tracker: What is scored.
-        sequences: Annotated sequences.
+        videos: The sequences, of a data set in any format: what :func:`masklet.data.open.open_dataset` gives.
         prompt: The first frame's prompt: its true mask, its exact box, or clicks.
         clicks: Number of clicks: the first in the middle of the object, each next one in the middle of the error.
-        on_frame: Called with the sequence, the frame and the tracker's masks of each propagated frame.
+        on_frame: Called with the video, the frame and the tracker's masks of each propagated frame.
         on_sequence: Called with the score of each finished sequence.
 
     Raises:
         ValueError: As :func:`score_sequence`, or there is no sequence.
     """
     scores = []
-    for score in iter_vos(tracker, sequences, prompt, clicks=clicks, on_frame=on_frame):
+    for score in iter_vos(tracker, videos, prompt, clicks=clicks, on_frame=on_frame):
         scores.append(score)
         if on_sequence is not None:
             on_sequence(score)
@@ -130,61 +130,78 @@ def evaluate_vos(
 
 def iter_vos(
     tracker: Tracker,
-    sequences: Iterable[VideoSequence],
+    videos: Iterable[AnnotatedVideo],
     prompt: Prompt = "mask",
     *,
     clicks: int = 1,
     on_frame: OnFrame | None = None,
 ) -> Iterator[SequenceScore]:
     """Yield the score of one sequence after the other."""
-    for sequence in sequences:
-        yield score_sequence(tracker, sequence, prompt, clicks=clicks, on_frame=on_frame)
+    for video in videos:
+        yield score_sequence(tracker, video, prompt, clicks=clicks, on_frame=on_frame)
 
 
 def score_sequence(
     tracker: Tracker,
-    sequence: VideoSequence,
+    video: AnnotatedVideo,
     prompt: Prompt = "mask",
     *,
     clicks: int = 1,
     on_frame: OnFrame | None = None,
 ) -> SequenceScore:
-    """Prompt every object of a sequence on its first annotated frame, propagate once, score the annotated frames.
+    """Prompt every object of a video on the first frame that shows it, propagate once, score the annotated frames.
 
-    An object's scored frames are the annotated ones after its prompt except the sequence's last one: for objects of
-    the first frame this is the rule of DAVIS (first and last frame skipped). An object that the tracker leaves out of
-    a frame's masks counts as empty there.
+    Which objects and frames count is what :func:`scored_frames` says. An object that the tracker leaves out of a
+    frame's masks counts as empty there.
 
     Raises:
-        ValueError: The sequence has no object or an object has no frame to be scored; the tracker leaves out a
-            frame, or gives a mask of another size.
+        ValueError: There is nothing to be scored; the tracker leaves out a frame, or gives a mask of another size.
     """
-    if not sequence.objects:
-        raise ValueError(f"sequence {sequence.name} has no object: its masks are all 0; leave it out")
-    tracker.open(sequence.folder)
-    for object_id, frame in sequence.objects.items():
-        prompt_object(tracker, frame, object_id, sequence.mask(frame, object_id), prompt, clicks)
-    last = sequence.annotated[-1]
-    scored = {o: [t for t in sequence.annotated if first < t < last] for o, first in sequence.objects.items()}
-    short = [o for o, frames in scored.items() if not frames]
-    if short:
-        raise ValueError(
-            f"object {short[0]} of {sequence.name} is first seen in frame {sequence.objects[short[0]]}: no annotated "
-            f"frame lies between it and the last one ({last}), so it cannot be scored; leave it out"
-        )
+    first = video.first_frames()
+    scored = scored_frames(video, first)
+    tracker.open(video.images)
+    for object_id in scored:
+        gt = video.masks(first[object_id], (object_id,))[object_id]
+        prompt_object(tracker, first[object_id], object_id, gt, prompt, clicks)
     values: dict[int, dict[int, tuple[float, float]]] = {o: {} for o in scored}
-    for frame, masks in tracker.propagate(start=min(sequence.objects.values())):
+    for frame, masks in tracker.propagate(start=min(first[o] for o in scored)):
         if on_frame is not None:
-            on_frame(sequence, frame, masks)
+            on_frame(video, frame, masks)
         wanted = [o for o, frames in scored.items() if frame in frames]
         if not wanted:
             continue
-        labels = sequence.labels(frame)
+        truth, absent = video.masks(frame, wanted), np.zeros(video.size, bool)
         for object_id in wanted:
-            gt = labels == object_id
-            mask = np.asarray(masks[object_id]) if object_id in masks else np.zeros_like(gt)
+            gt = truth.get(object_id, absent)
+            mask = np.asarray(masks.get(object_id, absent))
             values[object_id][frame] = float(jaccard(mask, gt)), boundary_f(mask, gt)
-    return SequenceScore(sequence.name, tuple(_object_score(sequence, o, scored[o], values[o]) for o in scored))
+    return SequenceScore(video.name, tuple(_object_score(video, o, scored[o], values[o]) for o in scored))
+
+
+def scored_frames(video: AnnotatedVideo, first: Mapping[int, int]) -> dict[int, tuple[int, ...]]:
+    """Frames in which each object is scored: the annotated ones after its prompt except the last one of the video.
+
+    For objects of the first frame this is the rule of DAVIS (first and last frame skipped). A frame is left out for
+    objects of which its annotation says nothing, and an object is left out that has no such frame.
+
+    Args:
+        video: The video.
+        first: Frame of each object's prompt, as ``video.first_frames()`` gives it.
+
+    Raises:
+        ValueError: No object is left.
+    """
+    if not first:
+        raise ValueError(f"{video.name} has no mask of any object in {video.truth.where}: leave it out")
+    last = video.annotated[-1]
+    unknown = {t: video.unknown(t) for t in video.annotated}
+    frames = {o: tuple(t for t in unknown if start < t < last and o not in unknown[t]) for o, start in first.items()}
+    if not any(frames.values()):
+        raise ValueError(
+            f"no object of {video.name} can be scored: none has an annotated frame between the first that shows it and "
+            f"the last annotated one ({last}), which is not scored; leave the video out"
+        )
+    return {o: each for o, each in frames.items() if each}
 
 
 def prompt_object(
@@ -225,13 +242,13 @@ def _click(
 
 
 def _object_score(
-    sequence: VideoSequence, object_id: int, frames: list[int], values: Mapping[int, tuple[float, float]]
+    video: AnnotatedVideo, object_id: int, frames: tuple[int, ...], values: Mapping[int, tuple[float, float]]
 ) -> ObjectScore:
     missing = [t for t in frames if t not in values]
     if missing:
         raise ValueError(
-            f"the tracker gave no result for frame {missing[0]} of {sequence.name} ({len(missing)} are missing): "
+            f"the tracker gave no result for frame {missing[0]} of {video.name} ({len(missing)} are missing): "
             "propagate must yield every frame up to the last one"
         )
     j, f = zip(*(values[t] for t in frames), strict=True)
-    return ObjectScore(object_id, tuple(frames), j, f)
+    return ObjectScore(object_id, frames, j, f)

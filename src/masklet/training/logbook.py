@@ -1,7 +1,8 @@
-"""What a run leaves to look at: TensorBoard curves, and a line of text every few steps."""
+"""What a run leaves to look at: TensorBoard curves, and lines of text."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -44,24 +45,31 @@ class Logbook:
         self._curves.close()
         self._text.close()
 
-    def add(self, report: Report) -> str | None:
-        """Take a report; returns a line of text when there is one to show."""
+    def add(self, report: Report) -> list[str]:
+        """Take a report; returns the lines of text that there are to show: of the last steps, of a validation."""
         self._kept.append(report)
-        for name, value in (report.scores or {}).items():
-            self._curves.add_scalar(f"validation/{name}", value, report.step)
-        if report.step % self.every and report.progress < 1:
-            return None
-        line = self._line(report)
-        self._points(report.step)
-        self._kept.clear()
-        self._text.write(line + "\n")
-        self._text.flush()
-        return line
+        lines = []
+        if report.step % self.every == 0 or report.progress >= 1:
+            lines.append(self._written(self._line(report)))
+            self._points(report.step)
+            self._kept.clear()
+        return [*lines, self.score(report.step, report.scores)] if report.scores else lines
+
+    def score(self, step: int, scores: Mapping[str, float]) -> str:
+        """Take the scores of a validation after so many steps; returns a line of text."""
+        for name, value in scores.items():
+            self._curves.add_scalar(f"validation/{name}", value, step)
+        return self._written(f"step {step}  validation: " + ", ".join(f"{name} {scores[name]:.3f}" for name in scores))
 
     def show(self, sheet: UInt8[np.ndarray, "h w 3"], step: int) -> None:
         """Keep a picture of samples, as ``samples.png`` and in TensorBoard."""
         write_bytes(self._folder / "samples.png", cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
         self._curves.add_image("samples", sheet, step, dataformats="HWC")
+
+    def _written(self, line: str) -> str:
+        self._text.write(line + "\n")
+        self._text.flush()
+        return line
 
     def _points(self, step: int) -> None:
         for kind in ("image", "clip"):
