@@ -116,7 +116,7 @@ def test_pruning_drops_far_maps_and_farther_pointers_but_no_prompt():
     corrected=st.dictionaries(st.integers(0, 49), st.booleans(), max_size=4),
     limit=st.sampled_from([None, 1, 2]),
     recent_maps=st.integers(0, 6),
-    recent_pointers=st.integers(0, 15),
+    recent_pointers=st.integers(-1, 15),
     both=st.booleans(),
 )
 def test_a_pruned_bank_reads_as_one_that_keeps_everything(
@@ -130,7 +130,7 @@ def test_a_pruned_bank_reads_as_one_that_keeps_everything(
     both: bool,
 ):
     """A run forward and then, perhaps, backward from its start; on the way some frames become prompted ones."""
-    limits = BankLimits(recent_maps, max(recent_maps, recent_pointers), limit)
+    limits = BankLimits(recent_maps, recent_pointers, limit)
     kept, pruned = MemoryBank(limits), MemoryBank(limits)
     for t in sorted(prompted):
         for bank in (kept, pruned):
@@ -146,4 +146,4 @@ def test_a_pruned_bank_reads_as_one_that_keeps_everything(
             bank.write(t, MemoryEntry(MAP, torch.tensor([[float(t)]])), prompted=corrected.get(t, False))
         pruned.prune([t, start])
         assert sum(e.features is not None for e in pruned.recent.values()) <= 4 * recent_maps + 2
-        assert len(pruned.recent) <= 4 * limits.recent_pointers + 2
+        assert len(pruned.recent) <= 4 * max(recent_maps, recent_pointers) + 2

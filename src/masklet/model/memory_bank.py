@@ -86,10 +86,10 @@ class MemoryBank:
 
     def prune(self, anchors: Iterable[int]) -> None:
         """Drop what no frame near one of the ``anchors`` can read, in either direction."""
-        anchors = list(anchors)
+        anchors, reach = list(anchors), max(self.limits.recent_maps, self.limits.recent_pointers)
         for t, entry in list(self.recent.items()):
             distance = min((abs(t - a) for a in anchors), default=0)
-            if distance > self.limits.recent_pointers:
+            if distance > reach:
                 del self.recent[t]
             elif distance > self.limits.recent_maps and entry.features is not None:
                 self.recent[t] = replace(entry, features=None)
