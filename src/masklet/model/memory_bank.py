@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from ..structures import MemoryEntry, Selection
 
 PROMPTED_SLOT = -1  # the last row of the time codes
@@ -72,6 +74,12 @@ class MemoryBank:
             if entry is not None:
                 pointers.append((back, entry))
         return Selection(tuple(maps), tuple(pointers), self.limits.pointer_span)
+
+    def before(self, t: int, *, reverse: bool = False) -> Tensor | None:
+        """Memory map of the frame just before ``t``, tracking forward or in reverse; None where there is none."""
+        f = t + 1 if reverse else t - 1
+        entry = self.prompted.get(f) or self.recent.get(f)
+        return None if entry is None else entry.features
 
     def _nearest_prompted(self, t: int) -> list[int]:
         """Prompted frames to read: nearest before, nearest at or after, then the closest; all without a limit."""
