@@ -32,6 +32,7 @@ SMALL_HIERA = replace(
     neck_blocks=0,
     click_features=False,
 )
+SMALL_GRU = replace(SMALL_HIERA, pointers=0, recurrent_memory=True)
 
 
 def tiny_model(config: ModelConfig = SMALL_HIERA, seed: int = 0) -> Sam2:

@@ -22,6 +22,7 @@ from masklet.checkpoints.transformers_keys import MATRIX_AGAIN
 from masklet.checkpoints.weight_files import WeightFileError
 from masklet.model.config import CONFIGS
 from masklet.model.sam2 import Sam2, build
+from tiny_model import SMALL_GRU, tiny_model
 
 
 def same(model: Sam2, other: dict[str, Tensor]) -> bool:
@@ -143,6 +144,17 @@ def test_a_model_of_ones_own_comes_back_as_it_was(tmp_path: Path):
         assert same(again, model.state_dict())
         with pytest.raises(ModelMismatchError, match=r"got a model without a name .*expected nano"):
             load(tmp_path / name, model="nano")
+
+
+def test_recurrent_memory_comes_back_and_has_no_official_name(tmp_path: Path):
+    model = tiny_model(SMALL_GRU)
+    for name in ("w.safetensors", "w.pt"):
+        again = load(save(model, tmp_path / name))
+        assert again.config == SMALL_GRU
+        assert same(again, model.state_dict())
+    for layout in ("official", "transformers"):
+        with pytest.raises(KeyMismatchError, match=r"no name in .*: recurrent_memory\.candidate\.bias, .*use layout"):
+            save(model, tmp_path / layout / "w.safetensors", layout)
 
 
 def test_a_transformers_folder(tiny_file: Path, tmp_path: Path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from masklet.inference.options import SessionOptions
 from masklet.inference.results import FrameResult
 from masklet.inference.session import VideoSession
 from masklet.model.memory_bank import PROMPTED_SLOT
+from masklet.model.recurrent_memory import RecurrentMemory
 from masklet.model.sam2 import Sam2
 from masklet.video.reader import FrameUnreadable
-from tiny_model import DISC, SQUARE, clip, disc
+from tiny_model import DISC, SMALL_GRU, SQUARE, clip, disc, tiny_model
 
 BOX = (46, 24, 62, 40)
 pytestmark = pytest.mark.usefixtures("as_user")  # shapes are checked elsewhere; to check them here trebles the time
@@ -546,6 +548,90 @@ def test_a_stream_does_not_go_back(tiny: Sam2, long_clip: list[np.ndarray]):
     with pytest.raises(ValueError, match="Frame 3 of the iterator of frames has passed"):
         session.prompt(3, 1, points=[DISC])
     assert [r.frame for r in session.propagate(start=20, stop=22)] == [20, 21, 22]
+
+
+# Recurrent memory
+
+
+@pytest.fixture(scope="module")
+def recurrent() -> Sam2:
+    """Without pointers, so that what is remembered of earlier frames is in the maps alone."""
+    return tiny_model(SMALL_GRU, seed=2)
+
+
+@pytest.fixture
+def states(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each new map was made from an earlier one."""
+    given: list[bool] = []
+    forward = RecurrentMemory.forward
+
+    def noted(gru: RecurrentMemory, memory: torch.Tensor, state: torch.Tensor | None = None) -> torch.Tensor:
+        given.append(state is not None)
+        return forward(gru, memory, state)
+
+    monkeypatch.setattr(RecurrentMemory, "forward", noted)
+    return given
+
+
+def test_recurrent_objects_together_are_as_objects_alone(recurrent: Sam2, frames: list[np.ndarray]):
+    runs = []
+    for batch in (1, 8):
+        session = VideoSession(frames, recurrent, options=SessionOptions(object_batch=batch))
+        for i, (t, point) in enumerate([(0, DISC), (0, SQUARE), (0, (5, 40)), (4, SQUARE)], start=1):
+            session.prompt(t, i, points=[point])
+        runs.append(bits(session.propagate(start=2)) | bits(session.propagate(start=3, direction="backward")))
+    assert runs[0].keys() == runs[1].keys()
+    assert max(np.abs(runs[1][k] - runs[0][k]).max() for k in runs[0]) < 1e-3
+    assert np.abs(runs[0][9, 1] - runs[0][9, 2]).max() > 1e-2
+
+
+@pytest.mark.parametrize("memories", [1, 7])
+def test_each_map_is_made_from_the_one_before(
+    recurrent: Sam2, frames: list[np.ndarray], states: list[bool], memories: int
+):
+    model = tiny_model(replace(SMALL_GRU, memories=memories), seed=2) if memories != 7 else recurrent
+    session = VideoSession(frames, model)
+    session.prompt(3, 1, points=[DISC])
+    session.prompt(6, 1, points=[DISC])
+    list(session.propagate(start=3, direction="both"))
+    assert states == [False, False] + [True] * (2 + 3 + 3)  # two prompts; 4, 5; 7, 8, 9; 2, 1, 0
+    states.clear()
+    session.prompt(8, 1, points=[SQUARE], labels=[0])  # a correction, in the light of memory
+    list(session.propagate(start=8, stop=9))
+    assert states[-2:] == [memories == 7, True]  # with a memory of no recent frame, the one before is gone
+
+
+def test_the_map_before_matters(recurrent: Sam2, frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch):
+    def tracked() -> dict[tuple[int, int], np.ndarray]:
+        session = VideoSession(frames, recurrent)
+        session.prompt(0, 1, points=[DISC])
+        return bits(session.propagate())
+
+    usual, forward = tracked(), RecurrentMemory.forward
+    monkeypatch.setattr(RecurrentMemory, "forward", lambda gru, memory, state=None: forward(gru, memory))
+    forgetful = tracked()
+    assert np.array_equal(usual[1, 1], forgetful[1, 1])  # only prompted memory is read there
+    assert all(np.abs(usual[t, 1] - forgetful[t, 1]).max() > 1e-3 for t in range(2, 10))
+
+
+@pytest.mark.parametrize("direction", ["forward", "both"])
+def test_dropping_recurrent_memories_changes_no_bit(recurrent: Sam2, long_clip: list[np.ndarray], direction: Any):
+    runs = []
+    for prune in (True, False):
+        session = VideoSession(long_clip, recurrent, options=SessionOptions(prune=prune))
+        session.prompt(20, 1, points=[DISC])
+        session.prompt(30, 2, box=BOX)
+        runs.append(bits(session.propagate(direction=direction)))
+    assert same(*runs)
+
+
+def test_recurrent_live_frames_give_what_a_file_gives(recurrent: Sam2, frames: list[np.ndarray]):
+    live, file = VideoSession(None, recurrent), VideoSession(frames, recurrent)
+    live.step(frames[0])
+    for session in (live, file):
+        session.prompt(0, 1, points=[DISC])
+    got, expected = [live.step(f) for f in frames[1:]], list(file.propagate(start=1))
+    assert same(bits(got), bits(expected))
 
 
 # Mistakes: each says what was got, and the session goes on as if nothing had been asked

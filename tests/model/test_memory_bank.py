@@ -49,6 +49,16 @@ def test_reverse_reads_the_frames_after():
     assert pointers == [(10, 20), (1, 11), (2, 12), (3, 13)]
 
 
+def test_the_map_before_is_that_of_the_neighbour_in_the_direction_of_tracking():
+    bank = bank_of([4, 7], [2, 5])
+    for t, reverse, neighbour in ((6, False, 5), (5, False, 4), (6, True, 7), (4, True, 5)):
+        known = {**bank.recent, **bank.prompted}[neighbour]
+        assert bank.before(t, reverse=reverse) is known.features
+    assert bank.before(4) is None
+    assert bank.before(7, reverse=True) is None
+    assert bank.before(2) is None
+
+
 def test_maps_of_later_prompted_frames_are_read_but_not_their_pointers():
     bank = bank_of([], [2, 9], recent_maps=6)
     maps, pointers = frames_read(bank, bank.read(5))
@@ -116,7 +126,7 @@ def test_pruning_drops_far_maps_and_farther_pointers_but_no_prompt():
     corrected=st.dictionaries(st.integers(0, 49), st.booleans(), max_size=4),
     limit=st.sampled_from([None, 1, 2]),
     recent_maps=st.integers(0, 6),
-    recent_pointers=st.integers(0, 15),
+    recent_pointers=st.integers(-1, 15),
     both=st.booleans(),
 )
 def test_a_pruned_bank_reads_as_one_that_keeps_everything(
@@ -130,7 +140,7 @@ def test_a_pruned_bank_reads_as_one_that_keeps_everything(
     both: bool,
 ):
     """A run forward and then, perhaps, backward from its start; on the way some frames become prompted ones."""
-    limits = BankLimits(recent_maps, max(recent_maps, recent_pointers), limit)
+    limits = BankLimits(recent_maps, recent_pointers, limit)
     kept, pruned = MemoryBank(limits), MemoryBank(limits)
     for t in sorted(prompted):
         for bank in (kept, pruned):
@@ -142,8 +152,9 @@ def test_a_pruned_bank_reads_as_one_that_keeps_everything(
         assert [e.pointer.item() for _, e in one.maps] == [e.pointer.item() for _, e in other.maps]
         assert [e.pointer.item() for _, e in one.pointers] == [e.pointer.item() for _, e in other.pointers]
         assert all(e.features is not None for _, e in other.maps)
+        assert (kept.before(t, reverse=reverse) is None) == (pruned.before(t, reverse=reverse) is None)
         for bank in (kept, pruned):
             bank.write(t, MemoryEntry(MAP, torch.tensor([[float(t)]])), prompted=corrected.get(t, False))
         pruned.prune([t, start])
         assert sum(e.features is not None for e in pruned.recent.values()) <= 4 * recent_maps + 2
-        assert len(pruned.recent) <= 4 * limits.recent_pointers + 2
+        assert len(pruned.recent) <= 4 * max(recent_maps, recent_pointers) + 2

@@ -1,19 +1,28 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from toy_source import toy
 
+from masklet.checkpoints.load import load
 from masklet.model.config import NANO
+from masklet.model.image_encoder import ImageEncoder
+from masklet.training import initial
 from masklet.training.ablation import Family, Result, families, fit_power_law, plot, run_family, table
+from masklet.training.loop import train
 from masklet.training.recipe import override
 from masklet.training.recipes.nano import nano
+from masklet.training.recipes.smoke import smoke
 from masklet.video.images import read_image
 from tiny_model import SMALL_NANO
 
 TWO = Family("Which rate?", "Unknown.", {"slow": {"optimisation.rate": "1e-5"}, "fast": {"optimisation.rate": "1e-2"}})
+VARIANTS = [(name, variant) for name, family in families(nano("data")).items() for variant in family.variants]
 
 
 def test_every_variant_is_a_recipe():
@@ -26,6 +35,28 @@ def test_every_variant_is_a_recipe():
     assert without.model is not None
     assert without.model.pointers == 0
     assert base.model == NANO
+
+
+@pytest.mark.parametrize(("family", "variant"), VARIANTS)
+def test_every_variant_can_learn(family: str, variant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(initial, "load_pretrained", lambda trunk: None)  # its package may not be installed
+    made = override(nano("data"), families(nano("data"))[family].variants[variant])
+    stages = tuple(replace(stage, clips=1.0, videos=1) for stage in made.stages)
+    small = replace(smoke(replace(made, stages=stages)), start=made.start, model=made.model, steps=1)
+    (report,) = train(small, tmp_path)
+    assert report.kind == "clip"
+    assert math.isfinite(report.loss)
+    assert load(tmp_path / "weights.safetensors").config == made.model
+
+
+def test_the_encoders_are_equally_large():
+    trunks = [variant["model.trunk"] for variant in families(nano("data"))["encoder"].variants.values()]
+    sizes = []
+    for trunk in trunks:
+        with torch.device("meta"):
+            encoder = ImageEncoder(replace(NANO, trunk=trunk))
+        sizes.append(sum(p.numel() for p in encoder.trunk.parameters()))
+    assert sizes[2] == pytest.approx(sizes[0], rel=0.05)
 
 
 def test_runs_are_made_once_and_gone_on_with(tmp_path: Path):

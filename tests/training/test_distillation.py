@@ -10,12 +10,13 @@ from torch.nn import functional as F
 from toy_source import STAGE, Discs, toy
 
 from masklet.checkpoints.load import save
+from masklet.model.config import ModelConfig
 from masklet.training.distillation import Distillation, Teacher, feature_loss, mask_loss
 from masklet.training.loop import train
 from masklet.training.optimisation import Optimisation
 from masklet.training.rollout import Outcome, RolloutConfig, clip_rollout, image_rollout
 from masklet.training.user import Interaction
-from tiny_model import SMALL_HIERA, SMALL_NANO, tiny_model
+from tiny_model import SMALL_GRU, SMALL_HIERA, SMALL_NANO, tiny_model
 
 BUSY = Interaction(prompted=2, corrected=2, correct=1.0, corrections=(0.0, 0.0, 1.0), correct_masks=True, forget=0.5)
 
@@ -32,10 +33,10 @@ def rolled(model, kind: str, config: RolloutConfig, seed: int = 0) -> Outcome:
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("kind", ["image", "clip"])
-def test_a_teacher_does_what_the_student_did(kind: str, seed: int):
+@pytest.mark.parametrize(("kind", "model"), [("image", SMALL_NANO), ("clip", SMALL_NANO), ("clip", SMALL_GRU)])
+def test_a_teacher_does_what_the_student_did(kind: str, model: ModelConfig, seed: int):
     """The student's own twin, asked the same, answers the same: prompts, order, memory and forgetting are replayed."""
-    student, twin = tiny_model(SMALL_NANO, seed=1).train(), tiny_model(SMALL_NANO, seed=1).train()
+    student, twin = tiny_model(model, seed=1).train(), tiny_model(model, seed=1).train()
     config = RolloutConfig(replace(BUSY, mask=0.5))
     outcome = rolled(student, kind, config, seed)
     teacher = Teacher(twin, Distillation("twin"))

@@ -10,7 +10,7 @@ from masklet.model.config import NANO, ModelConfig
 from masklet.model.efficientnet import EfficientNetLite
 from masklet.training import initial
 from masklet.training.initial import start_as_matching, starting_model
-from tiny_model import SMALL_HIERA, SMALL_NANO, tiny_model
+from tiny_model import SMALL_GRU, SMALL_HIERA, SMALL_NANO, tiny_model
 
 
 def test_random_weights_depend_on_the_seed():
@@ -28,13 +28,18 @@ def test_trained_weights_come_from_a_file(tmp_path: Path):
     assert model.image_encoder.trunk.blocks[-1].drop_path.rate == 0.5  # pyright: ignore
 
 
-def test_only_the_light_trunk_is_pretrained(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("start", "trunk", "matching"),
+    [("random", 0, False), ("matching", 0, True), ("pretrained-trunk", 1, False), ("pretrained", 1, True)],
+)
+def test_trunk_and_matching_are_had_apart(monkeypatch: pytest.MonkeyPatch, start: str, trunk: int, matching: bool):
     filled = []
     monkeypatch.setattr(initial, "load_pretrained", filled.append)
-    model = starting_model("pretrained", NANO)
-    assert [type(trunk) for trunk in filled] == [EfficientNetLite]
+    model = starting_model(start, NANO)
+    assert [type(one) for one in filled] == [EfficientNetLite] * trunk
     view = model.memory_encoder.out.weight[:, :, 0, 0]
-    assert torch.allclose(view @ view.T, torch.eye(64), atol=1e-5)
+    assert torch.allclose(view @ view.T, torch.eye(64), atol=1e-5) is matching
+    assert torch.equal(model.no_memory, starting_model("random", NANO).no_memory)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +47,7 @@ def test_only_the_light_trunk_is_pretrained(monkeypatch: pytest.MonkeyPatch):
     [
         ("random", None, "say of which model"),
         ("pretrained", SMALL_HIERA, "only the light trunk has ImageNet weights"),
+        ("pretrained-trunk", SMALL_HIERA, "start from 'random' or 'matching'"),
         ("nano", NANO, "brings its own model"),
     ],
 )
@@ -60,3 +66,12 @@ def test_memory_attention_starts_as_matching():
     query = attention.query.weight @ x[0].T
     key = attention.key.weight @ (view @ x[0].T)
     assert torch.allclose(query, key, atol=1e-4)  # the same place looks the same from both sides
+
+
+def test_recurrent_memory_starts_by_letting_the_view_through():
+    model = tiny_model(SMALL_GRU)
+    start_as_matching(model)
+    gru = model.recurrent_memory
+    assert gru is not None
+    x = torch.randn(1, 16, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(torch.tanh(gru.candidate(torch.cat((x, x), 1))), torch.tanh(x))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from toy_source import STAGE, TOY, Discs, toy
 
-from masklet.model.config import NANO
+from masklet.model.config import NANO, HieraConfig
 from masklet.training.recipe import Recipe, Stage, differences, override
 
 
@@ -73,6 +73,11 @@ def test_fields_are_overridden_by_their_path():
     assert changed.start == "tiny.pt"
     assert changed.model == replace(NANO, memories=3)
     assert changed.rollout.interaction == TOY.rollout.interaction
+
+
+def test_what_is_no_text_is_taken_as_it_is():
+    trunk = HieraConfig(width=32)
+    assert override(TOY, {"model.trunk": trunk, "steps": "3"}) == toy(model=replace(NANO, trunk=trunk), steps=3)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from reference_step import FRAMES, MASK_PLAN, PLAN, Reference, the_clip
 
 from masklet.model.memory_bank import PROMPTED_SLOT, MemoryBank
 from masklet.model.sam2 import Sam2
-from masklet.structures import MemoryEntry, Prediction, Prompts, Selection
+from masklet.structures import FrameFeatures, MemoryEntry, Prediction, Prompts, Selection
 from masklet.training import rollout
 from masklet.training.losses import LossWeights
 from masklet.training.recipes.nano import ROLLOUT
@@ -22,7 +22,7 @@ from masklet.training.rollout import (
     to_input,
 )
 from masklet.training.user import Interaction, Plan
-from tiny_model import SMALL_HIERA, SMALL_NANO, clip, disc, tiny_model
+from tiny_model import SMALL_GRU, SMALL_HIERA, SMALL_NANO, clip, disc, tiny_model
 
 PAPER = RolloutConfig(Interaction(corrections=(0.0, 0.0, 1.0)))
 
@@ -102,6 +102,25 @@ def test_a_clip_rollout_teaches_memory(model: Sam2, config: RolloutConfig, mask:
     assert 0 <= outcome.iou <= 1
     assert len(outcome.answers) == 4
     assert (outcome.iou_prompted == 0) is (mask == 1)
+
+
+def test_a_clip_rollout_teaches_recurrent_memory(monkeypatch: pytest.MonkeyPatch):
+    model, given = tiny_model(SMALL_GRU, seed=1).train(), []
+    encode = Sam2.encode_memory
+
+    def noted(self: Sam2, features: FrameFeatures, answer: Prediction, previous: torch.Tensor | None = None):
+        given.append(previous)
+        return encode(self, features, answer, previous)
+
+    monkeypatch.setattr(Sam2, "encode_memory", noted)
+    config = with_user(PAPER, mask=0.0, prompted=1, correct=0.0, forget=0.0)
+    grads = gradients(model, clip_rollout(model, clips(), config, *generators()))
+    assert given[0] is None  # the prompted frame
+    assert len(given) == 3
+    assert all(previous.requires_grad for previous in given[1:])
+    narrow = model.config.memory_width
+    for part in ("gates", "candidate"):
+        assert grads[f"recurrent_memory.{part}.weight"][:, narrow:].any(), part  # what reads the state
 
 
 def test_decodings_of_a_clip_are_counted(model: Sam2):

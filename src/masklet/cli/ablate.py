@@ -28,7 +28,7 @@ def ablate(
     their first frames.
 
     Args:
-        family: memories, memory-width, attention-depth, pointers, resolution, clip-length, data.
+        family: memories, memory-width, attention-depth, pointers, encoder, departures, resolution, clip-length, data.
         data: Folder with images/, videos/train, videos/dev and splits.json.
         output: Folder of the runs.
         recipe: Recipe that is varied; one that starts from random or pretrained weights.

@@ -28,7 +28,7 @@ from ..video.reader import EndOfStream
 from .named_model import ModelOrName, as_model
 from .options import SessionOptions
 from .results import FrameResult, ObjectResult, without_overlap
-from .track import ObjectTrack, split_entry, split_prediction, stack_selections
+from .track import ObjectTrack, split_entry, split_prediction, stack_maps, stack_selections
 
 log = logging.getLogger(__name__)
 
@@ -276,7 +276,8 @@ class VideoSession:
             assert features is not None
             selection = stack_selections([waiting[i] for i in ids])
             together = self.model.predict(features, selection, stability_fallback=self.options.stability_fallback)
-            entry = self.model.encode_memory(features, together)
+            previous = stack_maps([self._tracks[i].bank.before(t, reverse=reverse) for i in ids])
+            entry = self.model.encode_memory(features, together, previous)
             for row, i in enumerate(ids):
                 answers[i] = self._finished(split_prediction(together, row))
                 self._tracks[i].record(t, split_entry(entry, row), answers[i], prompted=False, reverse=reverse)
@@ -302,10 +303,12 @@ class VideoSession:
         """Encode the memory of answers to prompts."""
         for track in self._tracks.values():
             for t, answer in list(track.pending.items()):
-                entry = self.model.encode_memory(self._encoded(t), answer, binarize=self.options.binarize_prompted)
                 note = track.notes.get(t)
                 prompted = self.options.keep_corrections or note is None or t in track.bank.prompted
                 reverse = note is not None and note.reverse
+                previous = None if note is None else track.bank.before(t, reverse=reverse)  # as the answer was made
+                sharp = self.options.binarize_prompted
+                entry = self.model.encode_memory(self._encoded(t), answer, previous, binarize=sharp)
                 track.record(t, split_entry(entry, 0), answer, prompted=prompted, reverse=reverse)
                 del track.pending[t]
 
@@ -320,7 +323,8 @@ class VideoSession:
             mask = track.notes[f].logits(self.model.device) > 0
             size = self.model.config.image_size
             given = torch.nn.functional.interpolate(mask.float(), (size, size), mode="nearest")
-            entry = split_entry(self.model.encode_memory(features, self.model.adopt_mask(features, given)), 0)
+            adopted, previous = self.model.adopt_mask(features, given), track.bank.before(f, reverse=reverse)
+            entry = split_entry(self.model.encode_memory(features, adopted, previous), 0)
             known = track.bank.recent.get(f)
             if known is not None:
                 entry = replace(entry, pointer=known.pointer)

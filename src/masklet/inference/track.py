@@ -133,6 +133,12 @@ def _stack_entries(entries: list[MemoryEntry]) -> MemoryEntry:
     return MemoryEntry(features, torch.cat([e.pointer for e in entries]))
 
 
+def stack_maps(maps: list[Tensor | None]) -> Tensor | None:
+    """Memory maps for a batch of objects, zeros for those that have none; None when none has one."""
+    known = next((m for m in maps if m is not None), None)
+    return None if known is None else torch.cat([torch.zeros_like(known) if m is None else m for m in maps])
+
+
 def split_entry(entry: MemoryEntry, row: int) -> MemoryEntry:
     """One object's share of a batched entry; maps are stored in bfloat16.
 

@@ -37,7 +37,9 @@ class EfficientNetConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything that distinguishes one model from another; a field exists only if released weights differ in it.
+    """Everything that distinguishes one model from another.
+
+    A field exists only if released weights differ in it or an ablation needs it.
 
     Attributes:
         image_size: Default side of the square input, a multiple of 32. Weights do not depend on it.
@@ -49,6 +51,7 @@ class ModelConfig:
         neck_blocks: ConvNeXt blocks on the stride-16 output of the neck.
         click_features: Sparse tokens also carry the image feature under the click, and clicks and boxes are drawn as
             soft maps on the strides 16 and 4.
+        recurrent_memory: Memory maps pass a GRU whose state is the map of the frame before (paper, table 12).
     """
 
     trunk: HieraConfig | EfficientNetConfig = field(default_factory=HieraConfig)
@@ -69,6 +72,7 @@ class ModelConfig:
     stage_norm: bool = False
     neck_blocks: int = 0
     click_features: bool = False
+    recurrent_memory: bool = False
 
     def __post_init__(self) -> None:
         check_image_size(self.image_size)

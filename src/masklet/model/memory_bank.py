@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from ..structures import MemoryEntry, Selection
 
 PROMPTED_SLOT = -1  # the last row of the time codes
@@ -73,6 +75,12 @@ class MemoryBank:
                 pointers.append((back, entry))
         return Selection(tuple(maps), tuple(pointers), self.limits.pointer_span)
 
+    def before(self, t: int, *, reverse: bool = False) -> Tensor | None:
+        """Memory map of the frame just before ``t``, tracking forward or in reverse; None where there is none."""
+        f = t + 1 if reverse else t - 1
+        entry = self.prompted.get(f) or self.recent.get(f)
+        return None if entry is None else entry.features
+
     def _nearest_prompted(self, t: int) -> list[int]:
         """Prompted frames to read: nearest before, nearest at or after, then the closest; all without a limit."""
         frames, limit = list(self.prompted), self.limits.prompted
@@ -86,10 +94,10 @@ class MemoryBank:
 
     def prune(self, anchors: Iterable[int]) -> None:
         """Drop what no frame near one of the ``anchors`` can read, in either direction."""
-        anchors = list(anchors)
+        anchors, reach = list(anchors), max(self.limits.recent_maps, self.limits.recent_pointers)
         for t, entry in list(self.recent.items()):
             distance = min((abs(t - a) for a in anchors), default=0)
-            if distance > self.limits.recent_pointers:
+            if distance > reach:
                 del self.recent[t]
             elif distance > self.limits.recent_maps and entry.features is not None:
                 self.recent[t] = replace(entry, features=None)

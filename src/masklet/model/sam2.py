@@ -25,6 +25,7 @@ from .memory_bank import BankLimits
 from .memory_encoder import MemoryEncoder, scale_mask
 from .memory_tokens import MemoryTokens
 from .prompt_encoder import PADDING, PromptEncoder
+from .recurrent_memory import RecurrentMemory
 
 GIVEN_MASK_SCALE, GIVEN_MASK_BIAS = 20.0, -10.0
 
@@ -61,6 +62,8 @@ class Sam2(nn.Module):
         for code in (self.no_memory, self.no_object_pointer, self.no_object_memory):
             if code is not None:
                 nn.init.trunc_normal_(code, std=0.02)
+        # Last, so that the other weights of a seed do not depend on it.
+        self.recurrent_memory = RecurrentMemory(narrow) if config.recurrent_memory else None
 
     @property
     def device(self) -> torch.device:
@@ -183,13 +186,29 @@ class Sam2(nn.Module):
         prediction = self.decode(conditioned, features, asked, stability_fallback=stability_fallback)
         return replace(prediction, from_prompt=prompts is not None)
 
-    def encode_memory(self, features: FrameFeatures, prediction: Prediction, *, binarize: bool = False) -> MemoryEntry:
-        """What to remember of a frame; ``binarize`` sharpens the masks of prompted frames (official in tracking)."""
+    def encode_memory(
+        self,
+        features: FrameFeatures,
+        prediction: Prediction,
+        previous: Float[Tensor, "b m h w"] | None = None,
+        *,
+        binarize: bool = False,
+    ) -> MemoryEntry:
+        """What to remember of a frame.
+
+        Args:
+            features: The frame's features.
+            prediction: The answer to remember.
+            previous: Memory map of the frame before, which only recurrent memory reads; None: there is none.
+            binarize: Sharpen the masks of prompted frames (official in tracking).
+        """
         size = 16 * features.embedding.shape[-1]
         mask = scale_mask(prediction.logits, size, binarize and prediction.from_prompt)
         memory = self.memory_encoder(features.embedding, mask.to(features.embedding.dtype))
         if self.no_object_memory is not None:
             memory = presence.mark_absent(memory, prediction.presence, self.no_object_memory)
+        if self.recurrent_memory is not None:
+            memory = self.recurrent_memory(memory, previous)
         return MemoryEntry(memory, prediction.pointer)
 
 

@@ -10,15 +10,19 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ..model.config import EfficientNetConfig, HieraConfig
 from ..model.sam2 import Sam2
 from ..video.atomic import write_bytes
+from .initial import MATCHING, PRETRAINED, TRUNK
 from .loop import train
 from .recipe import Recipe, override
 
 Scores = dict[str, float]
+SMALL_HIERA = HieraConfig(width=32)  # the tiny one at a third of its width: as large and as fast as the light trunk
 
 
 @dataclass(frozen=True)
@@ -28,13 +32,14 @@ class Family:
     Attributes:
         question: What is asked.
         paper: What the paper found.
-        variants: Changes of the recipe by the name of the variant, fields by their path.
+        variants: Changes of the recipe by the name of the variant, as :func:`~masklet.training.recipe.override` takes
+            them.
         scaling: The names are numbers, and scores are fitted by a power law of them.
     """
 
     question: str
     paper: str
-    variants: Mapping[str, Mapping[str, str]]
+    variants: Mapping[str, Mapping[str, Any]]
     scaling: bool = False
 
 
@@ -45,6 +50,11 @@ def _each(field: str, values: Sequence[object]) -> dict[str, dict[str, str]]:
 def _stages(recipe: Recipe, field: str, values: Sequence[object]) -> dict[str, dict[str, str]]:
     """The same value in every stage."""
     return {str(v): {f"stages.{i}.{field}": str(v) for i in range(len(recipe.stages))} for v in values}
+
+
+def _one_rate(recipe: Recipe) -> dict[str, float]:
+    """The encoder learns as fast as the rest."""
+    return {"optimisation.encoder_rate": recipe.optimisation.rate}
 
 
 def families(recipe: Recipe) -> dict[str, Family]:
@@ -66,9 +76,34 @@ def families(recipe: Recipe) -> dict[str, Family]:
             _each("model.attention_layers", (1, 2, 4)),
         ),
         "pointers": Family(
-            "Do object pointers help?",
-            "On SA-V val (64.5 without, 68.3 with) and LVOSv2 (67.0, 71.6), not on MOSE (73.1, 73.0; table 12).",
-            {"with": {"model.pointers": "16"}, "without": {"model.pointers": "0"}},
+            "Do object pointers help, and would a GRU over memory maps instead of them?",
+            "Neither, a GRU and pointers give 64.5, 65.3 and 68.3 on SA-V val, 67.0, 68.9 and 71.6 on LVOSv2, 73.1, "
+            "72.3 and 73.0 on MOSE (table 12).",
+            {
+                "with": {"model.pointers": "16"},
+                "without": {"model.pointers": "0"},
+                "GRU": {"model.pointers": "0", "model.recurrent_memory": "true"},
+            },
+        ),
+        "encoder": Family(
+            "Which image encoder, and what do its ImageNet weights give? (Random ones learn at the full rate.)",
+            "Hiera S, B+ and L give 70.9, 73.0 and 75.0 on MOSE, 65.5, 68.3 and 66.3 on SA-V val (table 10), all "
+            "pretrained.",
+            {
+                "ImageNet": {"start": PRETRAINED, "model.trunk": EfficientNetConfig()},
+                "random": {"start": MATCHING, "model.trunk": EfficientNetConfig(), **_one_rate(recipe)},
+                "Hiera": {"start": MATCHING, "model.trunk": SMALL_HIERA, **_one_rate(recipe)},
+            },
+        ),
+        "departures": Family(
+            "What do nano's departures from the paper give, each left out in turn?",
+            "It has none of them.",
+            {
+                "as shipped": {},
+                "no click features": {"model.click_features": "false"},
+                "no stage norm": {"model.stage_norm": "false"},
+                "no matching start": {"start": TRUNK},
+            },
         ),
         "resolution": Family(
             "Which input size?",

@@ -96,7 +96,8 @@ class Teacher:
                 answer = model.adopt_mask(features, F.interpolate(truth.to(model.device), (size, size)))
             if kind == "clip":
                 answer = replace(answer, from_prompt=visit.remembered)
-                bank.write(visit.time, model.encode_memory(features, answer), prompted=visit.remembered)
+                previous = None if visit.prompted else bank.before(visit.time)
+                bank.write(visit.time, model.encode_memory(features, answer, previous), prompted=visit.remembered)
         return encoded, answers
 
 

@@ -12,15 +12,18 @@ from ..model.sam2 import Sam2
 from .pretrained_trunk import load_pretrained
 
 RANDOM, PRETRAINED = "random", "pretrained"
+MATCHING, TRUNK = "matching", "pretrained-trunk"  # halves of PRETRAINED
+MADE = (RANDOM, MATCHING, TRUNK, PRETRAINED)
 
 
 def starting_model(start: str, config: ModelConfig | None = None, seed: int = 0, drop_path: float = 0.0) -> Sam2:
     """The model that a run starts from.
 
     Args:
-        start: A name or file of weights; ``random`` for random weights; ``pretrained`` for random weights around an
-            ImageNet trunk, with memory attention that starts as appearance matching (light trunk only).
-        config: The model of random and pretrained weights; others bring their own.
+        start: A name or file of weights; ``random`` for random weights; ``matching`` for random weights in which memory
+            attention starts as appearance matching; ``pretrained-trunk`` for random weights around an ImageNet trunk
+            (light trunk only); ``pretrained`` for both.
+        config: The model of those four; named weights and files bring their own.
         seed: Of random weights.
         drop_path: Stochastic depth of a Hiera trunk.
 
@@ -28,7 +31,7 @@ def starting_model(start: str, config: ModelConfig | None = None, seed: int = 0,
         ValueError: A configuration is missing, or is given beside weights that have one.
         ModuleNotFoundError: The package with the ImageNet weights is not installed.
     """
-    if start not in (RANDOM, PRETRAINED):
+    if start not in MADE:
         if config is not None:
             raise ValueError(
                 f"start is {start!r}, which brings its own model: set model to None, or start to {RANDOM!r}"
@@ -39,21 +42,19 @@ def starting_model(start: str, config: ModelConfig | None = None, seed: int = 0,
         return model
     if config is None:
         raise ValueError(f"start is {start!r}: say of which model, or start from a name or file of weights")
-    if start == PRETRAINED and not isinstance(config.trunk, EfficientNetConfig):
+    if start in (TRUNK, PRETRAINED) and not isinstance(config.trunk, EfficientNetConfig):
         raise ValueError(
-            f"start is {start!r}, but only the light trunk has ImageNet weights here: start from {RANDOM!r}"
+            f"start is {start!r}, but only the light trunk has ImageNet weights here: start from {RANDOM!r} or "
+            f"{MATCHING!r}"
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return pretrained(config) if start == PRETRAINED else Sam2(config, drop_path=drop_path)
-
-
-def pretrained(config: ModelConfig) -> Sam2:
-    """Random weights, the pretrained trunk, and memory attention that starts as appearance matching."""
-    model = Sam2(config)
-    assert isinstance(model.image_encoder.trunk, EfficientNetLite)
-    load_pretrained(model.image_encoder.trunk)
-    start_as_matching(model)
+        model = Sam2(config, drop_path=drop_path)
+        if start in (TRUNK, PRETRAINED):
+            assert isinstance(model.image_encoder.trunk, EfficientNetLite)
+            load_pretrained(model.image_encoder.trunk)
+        if start in (MATCHING, PRETRAINED):
+            start_as_matching(model)
     return model
 
 
@@ -76,3 +77,5 @@ def start_as_matching(model: Sam2) -> None:
             size = min(rows.stop - rows.start, narrow)
             attention.query.weight[rows][:size].copy_(view[:size])
             attention.key.weight[rows][:size].copy_(torch.eye(narrow)[:size])
+    if model.recurrent_memory is not None:
+        model.recurrent_memory.pass_through()

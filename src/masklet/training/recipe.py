@@ -74,11 +74,11 @@ class Recipe:
 
     Attributes:
         name: What it is called in messages.
-        start: Weights to start from: a name, a file, ``random`` or ``pretrained``; see
-            :func:`~masklet.training.initial.starting_model`.
+        start: Weights to start from: a name, a file, ``random``, ``matching``, ``pretrained-trunk`` or ``pretrained``;
+            see :func:`~masklet.training.initial.starting_model`.
         stages: What is drawn when.
         sources: Where from.
-        model: What to make where ``start`` is ``random`` or ``pretrained``.
+        model: What to make where ``start`` is no name or file.
         rollout: Simulated user, losses.
         optimisation: Rates and schedule.
         distillation: Whether and how a larger model teaches.
@@ -145,29 +145,31 @@ def _numbered(values: list[Any]) -> dict[str, Any]:
     return {str(i): value for i, value in enumerate(values)}
 
 
-def override(value: T, changes: Mapping[str, str]) -> T:
+def override(value: T, changes: Mapping[str, Any]) -> T:
     """A recipe with fields replaced, each named by its path, such as ``optimisation.rate`` or ``stages.0.size``.
+
+    Text is read as a value of the field; any other value is taken as it is, such as a trunk of another kind.
 
     Raises:
         ValueError: There is no such field, or the text is no value for it.
     """
-    for path, text in changes.items():
-        value = _set(value, path.split("."), text, path)
+    for path, new in changes.items():
+        value = _set(value, path.split("."), new, path)
     return value
 
 
-def _set(value: Any, path: list[str], text: str, whole: str) -> Any:
+def _set(value: Any, path: list[str], new: Any, whole: str) -> Any:
     if not path:
-        return _parsed(value, text, whole)
+        return _parsed(value, new, whole) if isinstance(new, str) else new
     head, *rest = path
     if is_dataclass(value) and not isinstance(value, type):
         names = [f.name for f in fields(value)]
         if head not in names:
             raise ValueError(f"there is no field {whole!r} in the recipe: {head!r} is none of {', '.join(names)}")
-        return replace(value, **{head: _set(getattr(value, head), rest, text, whole)})
+        return replace(value, **{head: _set(getattr(value, head), rest, new, whole)})
     if isinstance(value, tuple) and rest and head.isdigit() and int(head) < len(value):
         at = int(head)
-        return (*value[:at], _set(value[at], rest, text, whole), *value[at + 1 :])
+        return (*value[:at], _set(value[at], rest, new, whole), *value[at + 1 :])
     raise ValueError(f"there is no field {whole!r} in the recipe: {head!r} leads nowhere")
 
 

@@ -271,7 +271,8 @@ def clip_rollout(
         answers[step] = replace(answer, from_prompt=remembered)
         run.leave(step, prompted=prompted, remembered=remembered, forgets=forgets)
         if step != order[-1]:
-            bank.write(step, model.encode_memory(features, answers[step]), prompted=remembered)
+            previous = None if prompted else bank.before(step)
+            bank.write(step, model.encode_memory(features, answers[step], previous), prompted=remembered)
     return run.outcome(tracked, [answers[i] for i in range(t)], encoded)
 
 
