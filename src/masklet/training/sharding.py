@@ -30,12 +30,13 @@ def sharded_fabric(accelerator: str, devices: int, precision: Any = "32-true") -
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.launchers.multiprocessing import _MultiProcessingLauncher
     from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
+    from torch.distributed import fsdp
 
     if devices < 2 or accelerator not in ("cpu", "cuda"):
         raise ValueError(f"sharded training needs 2 processes or more on cpu or cuda, got {devices} on {accelerator}")
     if precision not in PRECISIONS:
         raise ValueError(f"sharded training takes precision {' or '.join(PRECISIONS)}, got {precision}")
-    if not hasattr(torch.distributed.fsdp, "fully_shard"):
+    if not hasattr(fsdp, "fully_shard"):
         raise ValueError(f"sharded training needs torch 2.6 or later, got {torch.__version__}")
     backend = "nccl" if accelerator == "cuda" else "gloo"
     strategy = ModelParallelStrategy(_shard, devices, 1, process_group_backend=backend)
@@ -48,12 +49,13 @@ def sharded_fabric(accelerator: str, devices: int, precision: Any = "32-true") -
 def _shard(learner: nn.Module, mesh: DeviceMesh) -> nn.Module:
     from torch.distributed.fsdp import fully_shard
 
-    spread = mesh["data_parallel"]
+    over = mesh["data_parallel"]
     trunk: Any = learner.get_submodule("model.image_encoder.trunk")
     for part in trunk.stages if isinstance(trunk, EfficientNetLite) else trunk.blocks:
-        fully_shard(part, mesh=spread)
+        fully_shard(part, mesh=over)
     learner.register_forward_hook(_same_gradients)  # before those of FSDP, which take the whole weights away
-    return fully_shard(learner, mesh=spread, reshard_after_forward=False)
+    fully_shard(learner, mesh=over, reshard_after_forward=False)
+    return learner
 
 
 def _same_gradients(learner: nn.Module, inputs: Any, outputs: tuple[Tensor, Any]) -> tuple[Tensor, Any]:
@@ -73,11 +75,11 @@ def _same_gradients(learner: nn.Module, inputs: Any, outputs: tuple[Tensor, Any]
             if parent is not None and parent not in seen:
                 seen.add(parent)
                 nodes.append(parent)
-    whole = [p for p in learner.parameters() if p.requires_grad and not isinstance(p, DTensor)]
-    here = torch.tensor([id(p) in reached for p in whole], dtype=torch.float32, device=loss.device)
+    complete = [p for p in learner.parameters() if p.requires_grad and not isinstance(p, DTensor)]
+    here = torch.tensor([id(p) in reached for p in complete], dtype=torch.float32, device=loss.device)
     anywhere = here.clone()
     torch.distributed.all_reduce(anywhere, torch.distributed.ReduceOp.MAX)
-    for p, missing in zip(whole, (anywhere > here).tolist(), strict=True):
+    for p, missing in zip(complete, (anywhere > here).tolist(), strict=True):
         if missing:
             loss = loss + 0.0 * p.sum()
     return loss, rest
