@@ -11,7 +11,7 @@ from toy_source import toy
 
 import masklet
 from masklet.cli.main import main
-from masklet.training import recipes
+from masklet.training import estimate, recipes
 from tiny_model import clip, disc
 
 
@@ -27,7 +27,9 @@ def run(*arguments: object) -> int:
 def test_a_run_and_going_on(toy_recipe: None, tmp_path: Path, capsys: pytest.CaptureFixture):
     out = tmp_path / "out"
     assert run("toy", "--data", tmp_path, "-o", out) == 0
-    assert "step 2  100.0%" in capsys.readouterr().out
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("memory: at most")
+    assert last.startswith("step 2  100.0%")
     assert sorted(p.name for p in out.iterdir()) == [
         "checkpoint.pt",
         "curves",
@@ -58,6 +60,9 @@ def test_a_recipe_is_shown(toy_recipe: None, tmp_path: Path, capsys: pytest.Capt
         (["toy", "--data", ".", "--set", "steps"], "--set takes FIELD=VALUE"),
         (["toy", "--data", ".", "--set", "speed=3"], "no field 'speed' in the recipe"),
         (["toy", "--data", ".", "--processes", "0"], "at least 1 process"),
+        (["toy", "--data", ".", "--sharded"], "needs 2 processes or more"),
+        (["toy", "--data", ".", "--processes", "2", "--sharded", "--precision", "16-mixed"], "takes precision 32-true"),
+        (["toy", "--data", ".", "--processes", "3"], "cannot be dealt out to 3"),
         (["toy", "--data", ".", "--device", "abacus"], "torch can use only"),
         (["toy", "--data", ".", "--set", "start=nothing.pt"], "nothing.pt"),
     ],
@@ -69,6 +74,16 @@ def test_mistakes_are_one_line(
     error = capsys.readouterr().err
     assert says in error
     assert "Traceback" not in error
+
+
+def test_a_run_that_may_not_fit_is_warned_of_and_runs(
+    toy_recipe: None, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(estimate, "memory_of", lambda device: 0.2 * estimate.GIB)
+    assert run("toy", "--data", tmp_path, "-o", tmp_path / "out") == 0
+    shown = capsys.readouterr()
+    assert re.search(r"warning: this run may need 0\.\d GiB and there are 0\.2", shown.err)
+    assert "step 2  100.0%" in shown.out
 
 
 def test_a_changed_recipe_does_not_touch_the_run(toy_recipe: None, tmp_path: Path, capsys: pytest.CaptureFixture):

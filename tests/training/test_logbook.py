@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from masklet.training.logbook import Logbook
+from masklet.training.logbook import Logbook, spoken
 from masklet.training.loop import Report
 from masklet.video.images import read_image
 
@@ -34,6 +35,34 @@ def test_curves_and_lines_are_means_of_what_happened(tmp_path: Path):
     assert [(e.step, e.value) for e in events.Scalars("clip/loss")] == [(4, 1.0)]
     assert [(e.step, e.value) for e in events.Scalars("validation/j")] == [(0, 0.125), (3, 0.5), (4, 0.25)]
     assert [e.value for e in events.Scalars("run/skipped")] == [0.0, 1.0]
+
+
+def test_the_time_that_is_left_is_told_after_ten_steps(tmp_path: Path):
+    """At the pace of the last steps: two seconds each, then four."""
+    now = 0.0
+    told: dict[int, str] = {}
+    with Logbook(tmp_path, clock=lambda: now) as book:
+        for step in range(6, 401):  # goes on from step 5
+            now += 2 if step < 200 else 4
+            line = book.add(replace(report(step, "image", 1.0), progress=step / 400))
+            if line is not None:
+                told[step] = line
+    assert list(told)[:3] == [15, 20, 40]
+    assert told[15].endswith("13 min left")
+    assert told[300].endswith("7 min left")
+    assert "left" not in told[400]
+
+
+def test_spoken_times():
+    assert [spoken(s) for s in (0.4, 99.0, 100.0, 5900.0, 7200.0, 36e3, 4e6)] == [
+        "0 s",
+        "99 s",
+        "2 min",
+        "98 min",
+        "2.0 h",
+        "10 h",
+        "1,111 h",
+    ]
 
 
 def test_pictures_are_kept(tmp_path: Path):

@@ -8,7 +8,7 @@ import torch
 from toy_source import TOY, toy
 
 from masklet.checkpoints.load import load
-from masklet.training.loop import new_state, train
+from masklet.training.loop import new_state, prepared, train
 from masklet.training.lora import LoRA, add_lora, merge_lora
 from masklet.training.recipe import override
 from masklet.training.state import WEIGHTS
@@ -80,6 +80,6 @@ def test_it_is_turned_on_by_its_rank():
     changed = override(TOY, {"optimisation.lora.rank": "4"})
     model = tiny_model(SMALL_HIERA)
     assert sum(len(g["params"]) for g in new_state(TOY, model).optimizer.param_groups) == len(list(model.parameters()))
-    names = [name for name, p in new_state(changed, model).model.named_parameters() if p.requires_grad]
+    names = [name for name, p in prepared(changed, model).named_parameters() if p.requires_grad]
     assert any(name.endswith(".up") for name in names)
     assert not any("original" in name and "mask_decoder" not in name for name in names)

@@ -19,6 +19,7 @@ class Discs:
     kind: str
     weight: float = 1.0
     different: int = 1000  # samples
+    uneven: bool = False  # every other clip lacks truth after its first frame
 
     def sample(self, number: int, rng: np.random.Generator, stage: Stage) -> tuple[dict[str, np.ndarray], str]:
         at = int(rng.integers(self.different))
@@ -30,7 +31,8 @@ class Discs:
         if self.kind == "image":
             return {"images": frames[0], "masks": np.stack([discs[0]] * stage.masks)}, name
         masks = np.stack([discs] * stage.objects, axis=1)
-        return {"frames": frames, "masks": masks, "labelled": np.ones(count, bool)}, name
+        labelled = np.arange(count) == 0 if self.uneven and number % 2 else np.ones(count, bool)
+        return {"frames": frames, "masks": masks, "labelled": labelled}, name
 
 
 STAGE = Stage(clips=0.5, size=64, images=2, masks=2, videos=2, frames=3, objects=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,7 +72,7 @@ def train(
         gpu_memory: Of --plan: GB of each.
         gpu_tflops: Of --plan: peak of each; 312 is an A100 in bf16.
         utilisation: Of --plan: share of the peak that training reaches; the paper's run reached 0.05.
-        sharded: Of --plan: weights and moments spread over the GPUs (FSDP).
+        sharded: Weights, gradients and moments spread over the processes (FSDP), or in --plan over the GPUs.
         quiet: No lines while training.
     """
     import json
@@ -102,10 +103,11 @@ def train(
     scorer = None if validate is None else make_scorer(validate, validate_videos)
     assert output is not None
     output = output.absolute()
+    fabric = _fabric(processes, device, precision, sharded)
+    if not quiet:
+        _print_outlook(chosen, processes, device, precision, sharded, workers)
     output.mkdir(parents=True, exist_ok=True)
-    _launch(
-        chosen, output, processes, device, precision, workers, 60 * save_minutes, scorer, validate_every, half, quiet
-    )
+    _launch(fabric, chosen, output, processes, workers, 60 * save_minutes, scorer, validate_every, half, quiet)
     return 0
 
 
@@ -120,42 +122,69 @@ def change(text: str) -> tuple[str, str]:
 def _print_plan(
     recipe: Recipe, gpus: int, memory: float, tflops: float, utilisation: float, precision: str, sharded: bool
 ) -> None:
-    from ..checkpoints.registry import REGISTRY
-    from ..model.sam2 import build
     from ..training.estimate import Hardware, plan
-    from ..training.initial import starting_model
-    from ..training.loop import new_state
 
     if gpus < 1 or min(memory, tflops, utilisation) <= 0:
         raise ValueError(
             f"expected GPUs with memory, speed and use above 0, got {gpus}, {memory}, {tflops}, {utilisation}"
         )
-    name = "sam2.1_hiera_base_plus" if recipe.start == "sa-1b/weights.safetensors" else recipe.start
-    config = REGISTRY[name].config if name in REGISTRY else recipe.model
-    model = starting_model(recipe.start) if config is None else build(config)
-    new_state(recipe, model)  # freezes what the recipe freezes
+    name, model = _start_of(recipe)
     hardware = Hardware(gpus, 1e9 * memory, 1e12 * tflops, utilisation, precision != "32-true", sharded)
     print(f"{recipe.name} ({name}) on {gpus} devices")
     for line in plan(recipe, model, hardware).lines():
         print(f"  {line}")
 
 
-def _launch(recipe: Recipe, out: Path, processes: int, device: str, precision: str, *rest: Any) -> None:
+def _print_outlook(recipe: Recipe, processes: int, device: str, precision: str, sharded: bool, workers: int) -> None:
+    """Say what a run will take before it starts."""
+    from ..training.estimate import Hardware, memory_of, outlook, plan
+
+    hardware = Hardware(processes, memory_of(device), half=precision != "32-true", sharded=sharded)
+    _, model = _start_of(recipe)
+    lines, warning = outlook(recipe, plan(recipe, model, hardware), not device.startswith("cuda"), workers)
+    for line in lines:
+        print(line, flush=True)
+    if warning is not None:
+        print(f"warning: {warning}", file=sys.stderr, flush=True)
+
+
+def _start_of(recipe: Recipe) -> tuple[str, Sam2]:
+    """The name of what a run starts from, and a model of that shape, frozen as the recipe says."""
+    from ..checkpoints.registry import REGISTRY
+    from ..model.sam2 import build
+    from ..training.initial import starting_model
+    from ..training.loop import prepared
+
+    name = "sam2.1_hiera_base_plus" if recipe.start == "sa-1b/weights.safetensors" else recipe.start
+    config = REGISTRY[name].config if name in REGISTRY else recipe.model
+    return name, prepared(recipe, starting_model(recipe.start) if config is None else build(config))
+
+
+def _fabric(processes: int, device: str, precision: Any, sharded: bool) -> Any:
+    """Fabric before it starts its processes."""
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
+    from ..training.sharding import sharded_fabric
+
+    kind, _, index = device.partition(":")
+    if sharded:
+        return sharded_fabric(kind, processes, precision)
+    if processes == 1:
+        return Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=precision)
+    backend = "nccl" if kind == "cuda" else "gloo"
+    strategy = DDPStrategy(start_method="spawn", process_group_backend=backend, find_unused_parameters=True)
+    return Fabric(accelerator=kind, devices=processes, strategy=strategy, precision=precision)
+
+
+def _launch(fabric: Any, recipe: Recipe, out: Path, processes: int, *rest: Any) -> None:
     """Start the processes, pass a wish to end on to them, and wait until they have saved."""
     import multiprocessing
     import signal
 
-    from lightning_fabric import Fabric
-    from lightning_fabric.strategies.ddp import DDPStrategy
-
-    kind, _, index = device.partition(":")
     if processes == 1:
-        fabric = Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=precision)  # pyright: ignore
         _work(fabric, recipe, out, 0, *rest)
         return
-    backend = "nccl" if kind == "cuda" else "gloo"
-    strategy = DDPStrategy(start_method="spawn", process_group_backend=backend, find_unused_parameters=True)
-    fabric = Fabric(accelerator=kind, devices=processes, strategy=strategy, precision=precision)  # pyright: ignore
     try:
         fabric.launch(_Work(recipe, out, os.getpid(), rest))
     except KeyboardInterrupt:

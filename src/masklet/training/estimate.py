@@ -1,11 +1,13 @@
 """What a recipe costs before it runs: counted arithmetic, memory of a device, time, data rate, checkpoint size.
 
 Arithmetic and kept activations are counted by running the model's four calls on tensors without content; the rest is
-stated in :class:`Hardware` or follows from the recipe. Nothing is timed.
+stated in :class:`Hardware` or follows from the recipe. Nothing is timed, and a teacher is left out.
 """
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,13 +22,17 @@ from ..model.memory_bank import MemoryBank
 from ..model.position import sine_map
 from ..model.rope import axial_rotation
 from ..model.sam2 import Sam2
-from ..structures import Prediction, Prompts, Selection
+from ..structures import Prompts, Selection
+from .losses import LossWeights, prediction_loss
 from .recipe import Recipe, Stage
+from .rollout import STRIDE
 from .user import Interaction
 
 T = TypeVar("T")
 GIB = 2.0**30
 POINTS = 4  # a prompt with some corrections
+LIBRARIES = 0.5 * GIB
+"""Of a process that trains: the interpreter, torch and its buffers; on a GPU, its context."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class Parts:
     Attributes:
         encode: The image encoder, once an image or frame.
         condition: Memory attention with a full memory, an object.
-        decode: The mask decoder with the losses' masks, an object.
+        decode: The mask decoder with its losses, an object.
         remember: The memory encoder, an object.
     """
 
@@ -84,8 +90,10 @@ class Parts:
     remember: Part
 
 
-def count_parts(model: Sam2, size: int) -> Parts:
-    """Count the four calls in float32. Takes seconds; computes nothing."""
+def count_parts(model: Sam2, size: int, loss: LossWeights | None = None) -> Parts:
+    """Count the four calls, and the losses, in float32. Takes seconds; computes nothing."""
+    loss = LossWeights() if loss is None else loss
+    side = size if loss.full_size else size // STRIDE
     device = torch.device("cpu")
     prompts = Prompts(torch.zeros(1, POINTS, 2), torch.ones(1, POINTS, dtype=torch.long))
     training = model.training
@@ -103,7 +111,9 @@ def count_parts(model: Sam2, size: int) -> Parts:
                 bank.write(t, entry, prompted=t == 0)
             selection = bank.read(len(times))
             condition, _ = _count(lambda: model.condition(features, selection))
-            decode = decode + _upscaled(answer, size)
+            target, known = torch.zeros(1, 1, side, side, device=device), torch.ones(1, device=device)
+            supervise, _ = _count(lambda: prediction_loss(answer, target, known, loss))
+            decode = decode + supervise
     finally:
         model.train(training)
         for cached in (sine_map, axial_rotation):  # what was made without content must not be used again
@@ -127,20 +137,24 @@ def _count(call: Callable[[], T]) -> tuple[Part, T]:
     return Part(float(counter.get_total_flops()), float(sum(kept.values()))), result
 
 
-def _upscaled(answer: Prediction, size: int) -> Part:
-    """The masks at the size of the input, which the paper's losses keep a few times over."""
-    return Part(0.0, 4.0 * 4 * answer.candidates.shape[1] * size * size)
-
-
-def sample_cost(stage: Stage, kind: str, interaction: Interaction, parts: Parts, recompute: bool) -> Part:
-    """One sample forward, on average over what the simulated user does."""
-    clicks = sum(n * chance for n, chance in enumerate(interaction.corrections))
+def sample_cost(
+    stage: Stage, kind: str, interaction: Interaction, parts: Parts, recompute: bool, most: bool = False
+) -> Part:
+    """One sample forward, on average over what the simulated user does, or if it does the most that it may."""
+    chances = interaction.corrections
+    clicks = float(sum(n * chance for n, chance in enumerate(chances)))
+    if most:
+        clicks = float(max(n for n, chance in enumerate(chances) if chance))
     if kind == "image":
         kept, frames, tracked, decodings = stage.masks, 1, 0.0, 1 + clicks
     else:
         prompted = (1 + min(interaction.prompted, stage.frames)) / 2
         by_points = 1 - interaction.mask
         corrected = by_points * prompted + interaction.correct * (by_points or 1.0) * (interaction.corrected > 1)
+        if most:
+            prompted = 1
+            corrected = min(interaction.corrected if interaction.correct else interaction.prompted, stage.frames)
+            clicks = max(clicks, 1.0) if interaction.correct else clicks
         kept, frames, tracked = stage.objects, stage.frames, stage.frames - prompted
         decodings = stage.frames + corrected * clicks
     decode = parts.decode
@@ -157,7 +171,7 @@ class Plan:
     Attributes:
         parameters: Numbers that are learned, and all numbers.
         weights: Weights, gradients, moments and average.
-        activations: Kept for the backward pass of the largest step.
+        activations: Kept for the backward pass of the largest step, when the user does the most that it may.
         flops: Of all steps.
         steps: Steps of the run; None where the clock decides.
         seconds: Of a mean step.
@@ -180,8 +194,8 @@ class Plan:
 
     @property
     def memory(self) -> float:
-        """Bytes of a device in use."""
-        return self.weights + self.activations
+        """Bytes of a process at most: on its device, or on a CPU all that it has."""
+        return self.weights + self.activations + LIBRARIES
 
     def lines(self) -> list[str]:
         """The plan in words."""
@@ -191,7 +205,7 @@ class Plan:
             f"parameters        {self.parameters / 1e6:.1f} M, {self.learned / 1e6:.1f} M learned",
             f"weights, moments  {self.weights / GIB:.2f} GiB a device{' (sharded)' if h.sharded else ''}",
             f"activations       {self.activations / GIB:.2f} GiB a device, {'half' if h.half else 'single'} precision",
-            f"memory            {self.memory / GIB:.2f} GiB of {h.memory / GIB:.0f} GiB: {fits}",
+            f"memory            {self.memory / GIB:.2f} GiB with libraries, of {h.memory / GIB:.0f} GiB: {fits}",
             f"arithmetic        {self.flops / max(self.steps or 1, 1) / 1e12:.3g} TFLOP a step",
             f"time              {self.seconds:.3g} s a step at {h.utilisation:.0%} of {h.flops / 1e12:.3g} TFLOP/s",
         ]
@@ -216,8 +230,14 @@ def plan(recipe: Recipe, model: Sam2, hardware: Hardware) -> Plan:
     everything = sum(p.numel() for p in model.parameters())
     averaged = recipe.optimisation.average is not None
     weights = 4.0 * everything * (2 if averaged else 1) + 12.0 * learned
+    if devices > 1 and hardware.sharded:  # what is no trunk is whole during a step, with its gradients
+        trunk = sum(p.numel() for p in model.image_encoder.trunk.parameters())
+        weights = weights / devices + 8.0 * (everything - trunk)
+    elif devices > 1:  # buckets of gradients on their way
+        weights += 4.0 * learned
     activations, flops, frames, begun = 0.0, 0.0, 0.0, 0.0
-    sizes = {stage.size: count_parts(model, stage.size) for stage in recipe.stages}
+    config = recipe.rollout
+    sizes = {stage.size: count_parts(model, stage.size, config.loss) for stage in recipe.stages}
     for stage in recipe.stages:
         for kind, share in (("clip", stage.clips), ("image", 1 - stage.clips)):
             if not share:
@@ -225,9 +245,9 @@ def plan(recipe: Recipe, model: Sam2, hardware: Hardware) -> Plan:
             batch = stage.batch(kind)
             if batch % devices:
                 raise ValueError(f"{batch} {kind}s a step cannot be dealt out to {devices} devices: take a divisor")
-            config = recipe.rollout
-            cost = sample_cost(stage, kind, config.interaction, sizes[stage.size], config.recompute)
-            activations = max(activations, cost.kept * batch / devices * (0.5 if hardware.half else 1.0))
+            about = stage, kind, config.interaction, sizes[stage.size], config.recompute
+            cost, most = sample_cost(*about), sample_cost(*about, most=True)
+            activations = max(activations, most.kept * batch / devices * (0.5 if hardware.half else 1.0))
             part = (stage.until - begun) * share * batch * recipe.optimisation.accumulate
             flops += part * 3 * cost.flops  # backward twice forward
             frames += part * (stage.frames if kind == "clip" else 1)
@@ -237,7 +257,7 @@ def plan(recipe: Recipe, model: Sam2, hardware: Hardware) -> Plan:
         hardware=hardware,
         learned=learned,
         parameters=everything,
-        weights=weights / (devices if hardware.sharded else 1),
+        weights=weights,
         activations=activations,
         flops=flops * (recipe.steps or 1),
         steps=recipe.steps,
@@ -245,4 +265,44 @@ def plan(recipe: Recipe, model: Sam2, hardware: Hardware) -> Plan:
         frames_a_second=frames / seconds,
         checkpoint=4.0 * everything * (2 if averaged else 1) + 8.0 * learned,
         gradients_a_step=2 * 4.0 * learned if devices > 1 else 0.0,
+    )
+
+
+def memory_of(device: str) -> float:
+    """Bytes of a CUDA device, else of this machine; infinite where the system does not say."""
+    if device.startswith("cuda"):
+        return float(torch.cuda.mem_get_info(device)[1])
+    if not hasattr(os, "sysconf"):
+        return math.inf
+    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+
+
+def outlook(recipe: Recipe, costs: Plan, shared: bool, workers: int = 0) -> tuple[list[str], str | None]:
+    """What a run will take, in words, and a warning where that is more memory than there is.
+
+    Args:
+        recipe: The run.
+        costs: Its plan; the memory of its hardware is compared.
+        shared: The processes share that memory, as on a CPU.
+        workers: Processes that make batches, for each process that trains.
+    """
+    devices, has = costs.hardware.devices, costs.hardware.memory
+    needed = devices * (costs.memory + workers * LIBRARIES) if shared else costs.memory
+    parts = (("weights and moments", costs.weights), ("activations", costs.activations), ("libraries", LIBRARIES))
+    listed = ", ".join(f"{name} {value / GIB:.2f}" for name, value in parts)
+    there = "" if math.isinf(has) else f"; {needed / GIB:.1f} of {has / GIB:.1f} GiB"
+    if recipe.minutes is not None:
+        time = f"{'at most ' if recipe.steps is not None else ''}{recipe.minutes:g} minutes of processor time"
+    else:
+        time = f"{recipe.steps:,} steps, whose time shows after the first ten"
+    lines = [
+        f"memory: at most {costs.memory / GIB:.2f} GiB a process ({listed}){there}",
+        f"disk: {costs.checkpoint / 1e6:,.0f} MB for checkpoint.pt, twice that while it is written",
+        f"time: {time}",
+    ]
+    if needed <= has:
+        return lines, None
+    return lines, (
+        f"this run may need {needed / GIB:.1f} GiB and there are {has / GIB:.1f}: "
+        f"lower stages.*.images, videos, masks, objects or frames, or --set rollout.recompute=true"
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -14,6 +16,10 @@ from ..video.atomic import write_bytes
 from .loop import Report
 
 TERMS = ("focal", "dice", "iou", "presence")
+EARLY = 10
+"""Steps after which the first line shows the pace."""
+PACE = 100
+"""Steps over which it is measured."""
 
 
 class Logbook:
@@ -22,12 +28,13 @@ class Logbook:
     Args:
         folder: Folder of the run.
         every: Steps between lines and points; values between them are averaged.
+        clock: Seconds, from which the time that is left is told.
 
     Raises:
         ModuleNotFoundError: TensorBoard is not installed.
     """
 
-    def __init__(self, folder: Path, every: int = 20) -> None:
+    def __init__(self, folder: Path, every: int = 20, clock: Callable[[], float] = time.monotonic) -> None:
         from torch.utils.tensorboard.writer import SummaryWriter
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,6 +42,8 @@ class Logbook:
         self._curves = SummaryWriter(str(folder / "curves"))
         self._text = (folder / "log.txt").open("a")
         self._kept: list[Report] = []
+        self._taken, self._clock = 0, clock
+        self._passed: deque[tuple[float, float]] = deque(maxlen=PACE + 1)  # when how much of the run was over
 
     def __enter__(self) -> Logbook:
         return self
@@ -48,8 +57,10 @@ class Logbook:
     def add(self, report: Report) -> list[str]:
         """Take a report; returns the lines of text that there are to show: of the last steps, of a validation."""
         self._kept.append(report)
+        self._taken += 1
+        self._passed.append((self._clock(), report.progress))
         lines = []
-        if report.step % self.every == 0 or report.progress >= 1:
+        if report.step % self.every == 0 or report.progress >= 1 or self._taken == EARLY:
             lines.append(self._written(self._line(report)))
             self._points(report.step)
             self._kept.clear()
@@ -103,7 +114,27 @@ class Logbook:
         seconds = sum(r.seconds for r in self._kept) / len(self._kept)
         waited = sum(r.waited for r in self._kept) / len(self._kept)
         parts.append(f"{seconds:.2f} s a step, {waited:.2f} s waiting, norm {report.norm:.2f}")
+        left = self._left()
+        if left is not None:
+            parts.append(f"{spoken(left)} left")
         return "  ".join(parts)
+
+    def _left(self) -> float | None:
+        """Seconds until the run is over, at the pace of the last steps."""
+        (began, first), (now, last) = self._passed[0], self._passed[-1]
+        if last >= 1 or last <= first:
+            return None
+        return (now - began) * (1 - last) / (last - first)
+
+
+def spoken(seconds: float) -> str:
+    """A stretch of time, to two digits or so."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    if seconds < 99.5 * 60:
+        return f"{seconds / 60:.0f} min"
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 9.95 else f"{hours:,.0f} h"
 
 
 def _mean(values: list[float]) -> float:

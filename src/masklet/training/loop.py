@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ from .lora import add_lora
 from .optimisation import Average, freeze, parameter_groups
 from .recipe import Recipe, Stage
 from .rollout import RolloutConfig, clip_rollout, image_rollout
+from .sharding import whole
 from .state import CHECKPOINT, TrainState
 
 if TYPE_CHECKING:
@@ -101,12 +102,17 @@ class Learner(nn.Module):
         return loss, [*values, outcome.iou_prompted, outcome.iou]
 
 
-def new_state(recipe: Recipe, model: Sam2 | None = None) -> TrainState:
-    """A run before its first step."""
+def prepared(recipe: Recipe, model: Sam2 | None = None) -> Sam2:
+    """The model that a run starts from, frozen where the recipe says so."""
     model = starting_model(recipe.start, recipe.model, recipe.seed, recipe.drop_path) if model is None else model
     if recipe.optimisation.lora.rank:
         add_lora(model, recipe.optimisation.lora, recipe.seed)
     freeze(model, recipe.optimisation.freeze)
+    return model
+
+
+def new_state(recipe: Recipe, model: Sam2) -> TrainState:
+    """A run before its first step, of a prepared model where it will be trained."""
     optimisation = recipe.optimisation
     groups = parameter_groups(model, optimisation)
     optimizer = torch.optim.AdamW(groups, lr=optimisation.rate, betas=optimisation.betas)
@@ -150,23 +156,24 @@ def train(
     """
     out = Path(out)
     fabric = _one_process() if fabric is None else fabric
-    state = new_state(recipe, model)
-    loop = _Loop(recipe, out, fabric, state, workers, dtype)
-    if (out / CHECKPOINT).exists():  # read after the model has moved to its device, so that the moments follow it
-        state.load(out / CHECKPOINT, recipe)
-        log.info("resumed at step %d after %.1f minutes", state.step, state.spent / 60)
+    loop = _Loop(recipe, out, fabric, prepared(recipe, model), workers, dtype)
+    if (out / CHECKPOINT).exists():
+        loop.state.load(out / CHECKPOINT, recipe)
+        log.info("resumed at step %d after %.1f minutes", loop.state.step, loop.state.spent / 60)
     return loop.run(save_every, validate, validate_every, stop)
 
 
 class _Loop:
     def __init__(
-        self, recipe: Recipe, out: Path, fabric: Fabric, state: TrainState, workers: int, dtype: torch.dtype
+        self, recipe: Recipe, out: Path, fabric: Fabric, model: Sam2, workers: int, dtype: torch.dtype
     ) -> None:
-        self.recipe, self.out, self.fabric, self.state = recipe, out, fabric, state
+        self.recipe, self.out, self.fabric = recipe, out, fabric
         self.workers, self.dtype = workers, dtype
         self.diverged = False
-        learner = Learner(state.model.train(), recipe.rollout, _teacher(recipe, fabric.device))
-        self.learner, self.optimizer = fabric.setup(learner, state.optimizer)
+        learner = Learner(model.train(), recipe.rollout, _teacher(recipe, fabric.device))
+        self.learner = fabric.setup_module(learner)
+        self.state = new_state(recipe, model)  # of the weights where they are now, perhaps slices
+        self.optimizer: Any = fabric.setup_optimizers(self.state.optimizer)
         cv2.setNumThreads(0)
 
     @property
@@ -265,7 +272,7 @@ class _Loop:
         most = self.recipe.optimisation.clip or math.inf
         norm = self.fabric.clip_gradients(self.learner, self.optimizer, max_norm=most, error_if_nonfinite=False)
         assert norm is not None
-        return float(norm)
+        return float(whole(norm))
 
     def _guard(self, ready: Sequence[Batch], loss: float, skipped: bool) -> None:
         """Notice a run that no longer learns, and say on which samples."""
@@ -296,16 +303,16 @@ class _Loop:
 
     def _validate(self, validate: Callable[[Sam2], dict[str, float]]) -> dict[str, float] | None:
         scores = None
-        if self.fabric.is_global_zero:
+        model = self.state.result(self.recipe, self.fabric.is_global_zero)
+        if model is not None:
             with torch.random.fork_rng():
-                scores = validate(self.state.result())
+                scores = validate(model)
         self.fabric.barrier()
         return scores
 
     def save(self) -> None:
         """Write the checkpoint, on the first process."""
-        if self.fabric.is_global_zero:
-            self.state.save(self.out, self.recipe, self.dtype)
+        self.state.save(self.out, self.recipe, self.dtype, self.fabric.is_global_zero)
         self.fabric.barrier()
 
 

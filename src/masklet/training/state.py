@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import pickle
-from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..checkpoints.load import save
-from ..model.sam2 import Sam2
+from ..model.sam2 import Sam2, build
 from ..video.atomic import replacing
-from .lora import merge_lora
+from .lora import add_lora, merge_lora
 from .optimisation import Average
 from .recipe import Recipe, differences
+from .sharding import gathered, spread
 
 CHECKPOINT, WEIGHTS, RECIPE = "checkpoint.pt", "weights.safetensors", "recipe.json"
 
@@ -41,33 +43,43 @@ class TrainState:
         self.step, self.spent, self.strange = 0, 0.0, 0
         self.usual: dict[str, float] = {}
 
-    def save(self, folder: Path, recipe: Recipe, dtype: torch.dtype = torch.float32) -> None:
+    def save(self, folder: Path, recipe: Recipe, dtype: torch.dtype = torch.float32, first: bool = True) -> None:
         """Write the checkpoint, and the weights by themselves; each file is complete or as it was.
+
+        Args:
+            folder: Folder of the run.
+            recipe: Of the run.
+            dtype: What the weights are saved as.
+            first: Whether this is the process that writes; the others of a sharded run must call with it.
 
         Raises:
             OSError: The disk is full or cannot be written to.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "average": None if self.average is None else self.average.state,
-            "counters": {"step": self.step, "spent": self.spent, "strange": self.strange, "usual": dict(self.usual)},
-            "recipe": json.dumps(recipe.described()),
         }
+        state = gathered(state, first)
+        if not first:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        state["counters"] = {"step": self.step, "spent": self.spent, "strange": self.strange, "usual": dict(self.usual)}
+        state["recipe"] = json.dumps(recipe.described())
         with replacing(folder / CHECKPOINT) as part:
             torch.save(state, part)
         with replacing(folder / RECIPE) as part:
             part.write_text(json.dumps(recipe.described(), indent=1))
-        save(self.result(), folder / WEIGHTS, dtype=dtype)
+        made = _plain(self.model, state["model"] if self.average is None else state["average"], recipe)
+        save(made, folder / WEIGHTS, dtype=dtype)
 
-    def result(self) -> Sam2:
-        """A copy of the model that the run has made so far: the averaged weights where there are any."""
-        made = deepcopy(self.model).cpu().eval()
-        if self.average is not None:
-            made.load_state_dict(self.average.state)
-        merge_lora(made)
-        return made.requires_grad_(False)
+    def result(self, recipe: Recipe, first: bool = True) -> Sam2 | None:
+        """A copy of the model that the run has made so far: the averaged weights where there are any.
+
+        None where ``first`` is False; such processes of a sharded run must call with the first.
+        """
+        weights = gathered(self.model.state_dict() if self.average is None else self.average.state, first)
+        return _plain(self.model, weights, recipe) if first else None
 
     def load(self, path: Path, recipe: Recipe) -> None:
         """Go on from a checkpoint.
@@ -86,12 +98,31 @@ class TrainState:
             raise ResumeError(
                 f"{path} was written with another recipe ({listed}): go on with the same one, or give another --out"
             )
-        self.model.load_state_dict(saved["model"])
+        self.model.load_state_dict(_placed(saved["model"], self.model.state_dict()))
+        learned = [p for group in self.optimizer.param_groups for p in group["params"]]
+        moments = saved["optimizer"]["state"]
+        for place, each in moments.items():
+            moments[place] = {k: spread(v, learned[place]) if v.ndim else v for k, v in each.items()}
         self.optimizer.load_state_dict(saved["optimizer"])
         if self.average is not None:
-            self.average.state = saved["average"]
+            self.average.state = _placed(saved["average"], self.average.state)
         self.step, self.spent, self.strange = counters["step"], counters["spent"], counters["strange"]
         self.usual = dict(counters["usual"])
+
+
+def _placed(values: dict[str, Tensor], like: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: spread(value, like[name]) if name in like else value for name, value in values.items()}
+
+
+def _plain(model: Sam2, weights: dict[str, Any], recipe: Recipe) -> Sam2:
+    """A model of its own with these weights, on the CPU."""
+    with torch.device("meta"):
+        made = build(model.config)
+        if recipe.optimisation.lora.rank:
+            add_lora(made, recipe.optimisation.lora)
+    made.load_state_dict({name: value.detach().cpu().clone() for name, value in weights.items()}, assign=True)
+    merge_lora(made)
+    return made.eval().requires_grad_(False)
 
 
 def _harmless(difference: str) -> bool:
