@@ -69,8 +69,7 @@ def main() -> None:
     run = given.out / "run"
     with Logbook(run) as book:
         for report in train(recipe(clips, given.clips, given.frames, given.size, given.minutes), run):
-            line = book.add(report)
-            if line:
+            for line in book.add(report):
                 print(line, flush=True)
     after = score(str(run / "weights.safetensors"), clips, given.size)
     for sequence in after.sequences:

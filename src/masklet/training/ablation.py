@@ -101,6 +101,7 @@ def families(recipe: Recipe) -> dict[str, Family]:
             {
                 "as shipped": {},
                 "no click features": {"model.click_features": "false"},
+                "prompted maps count once": {"model.prompted_weight": "1"},
                 "no stage norm": {"model.stage_norm": "false"},
                 "no matching start": {"start": TRUNK},
             },
