@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from toy_source import toy
 
+from masklet.checkpoints.load import load, save
 from masklet.cli.main import main
 from masklet.training import recipes
-from tiny_model import SMALL_NANO, clip, disc
+from tiny_model import SMALL_NANO, clip, disc, tiny_model
 
 
 @pytest.fixture
@@ -40,12 +43,23 @@ def test_a_table_and_a_plot(root: Path, capsys: pytest.CaptureFixture):
     assert "seed 0" not in capsys.readouterr().out  # all was done
 
 
+def test_trained_weights_are_varied_too(root: Path, monkeypatch: pytest.MonkeyPatch):
+    weights = save(tiny_model(SMALL_NANO), root / "trained.safetensors")
+    made = lambda data: replace(toy(steps=1, model=SMALL_NANO), start=str(weights), model=None)  # noqa: E731
+    monkeypatch.setitem(recipes.RECIPES, "toy", made)
+    slow = [f"--set=optimisation.{field}=1e-9" for field in ("rate", "encoder_rate")]
+    assert run(root, "pointers", "--seeds", 1, *slow) == 0
+    without = load(root / "out" / "pointers" / "without" / "0" / "weights.safetensors")
+    assert without.config.pointers == 0
+    trained = load(weights)
+    torch.testing.assert_close(without.no_memory, trained.no_memory, atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["colour"], "there is no family 'colour': expected one of memories"),
         (["pointers", "--recipe", "huge"], "there is no recipe 'huge'"),
-        (["pointers", "--recipe", "images"], "starts from trained weights"),
         (["pointers", "--seeds", 0], "at least 1 seed"),
     ],
 )

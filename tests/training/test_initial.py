@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from masklet.checkpoints.load import save
+from masklet.checkpoints.load import load, save
 from masklet.model.config import NANO, ModelConfig
 from masklet.model.efficientnet import EfficientNetLite
 from masklet.training import initial
@@ -48,7 +49,7 @@ def test_trunk_and_matching_are_had_apart(monkeypatch: pytest.MonkeyPatch, start
         ("random", None, "say of which model"),
         ("pretrained", SMALL_HIERA, "only the light trunk has ImageNet weights"),
         ("pretrained-trunk", SMALL_HIERA, "start from 'random' or 'matching'"),
-        ("nano", NANO, "brings its own model"),
+        ("nano", SMALL_HIERA, "of the model's weights have a match"),
     ],
 )
 def test_impossible_starts(start: str, config: ModelConfig | None, says: str):
@@ -75,3 +76,26 @@ def test_recurrent_memory_starts_by_letting_the_view_through():
     assert gru is not None
     x = torch.randn(1, 16, 4, 4, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(torch.tanh(gru.candidate(torch.cat((x, x), 1))), torch.tanh(x))
+
+
+def test_a_model_that_differs_takes_what_fits():
+    trained = load("nano")
+    other = replace(trained.config, memories=3, recurrent_memory=True, attention_layers=3)
+    model, again = starting_model("nano", other), starting_model("nano", other, seed=0)
+    assert model.config == other
+    source = trained.state_dict()
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])  # what is random has a seed
+        if name in source and source[name].shape == value.shape:
+            assert torch.equal(value, source[name]), name
+    old, new = trained.memory_tokens.time, model.memory_tokens.time
+    assert torch.equal(new[:2], old[:2])  # one and two frames back
+    assert torch.equal(new[2], old[-1])  # prompted
+
+
+def test_the_same_model_is_taken_whole():
+    trained = load("nano")
+    for config in (None, trained.config):
+        model = starting_model("nano", config)
+        for name, value in model.state_dict().items():
+            assert torch.equal(value, trained.state_dict()[name]), name

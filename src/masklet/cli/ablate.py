@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -28,14 +29,16 @@ def ablate(
     their first frames.
 
     Args:
-        family: memories, memory-width, attention-depth, pointers, encoder, departures, resolution, clip-length, data.
+        family: memories, memory-width, attention-depth, pointers, encoder, departures, matching, resolution,
+            clip-length, data.
         data: Folder with images/, videos/train, videos/dev and splits.json.
         output: Folder of the runs.
-        recipe: Recipe that is varied; one that starts from random or pretrained weights.
+        recipe: Recipe that is varied. Where it starts from trained weights, each variant takes those that fit it.
         set: A field of the recipe to change in all variants, such as minutes=10.
         seeds: Runs of each variant.
         videos: Score the first so many videos only.
     """
+    from ..checkpoints.load import load
     from ..training.ablation import Result, families, plot, run_family, table
     from ..training.recipe import override
     from ..training.recipes import RECIPES
@@ -47,9 +50,7 @@ def ablate(
         raise ValueError(f"expected at least 1 seed, got {seeds}")
     base = override(RECIPES[recipe](str(data)), dict(change(text) for text in set))
     if base.model is None:
-        raise ValueError(
-            f"the recipe {recipe!r} starts from trained weights: vary one that makes its model, such as nano"
-        )
+        base = replace(base, model=load(base.start).config)
     known = families(base)
     if family not in known:
         raise ValueError(f"there is no family {family!r}: expected one of {', '.join(known)}")

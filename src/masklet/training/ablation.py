@@ -58,7 +58,10 @@ def _one_rate(recipe: Recipe) -> dict[str, float]:
 
 
 def families(recipe: Recipe) -> dict[str, Family]:
-    """The families that can be made of a recipe that starts from random or pretrained weights."""
+    """The families that can be made of a recipe that says its model.
+
+    Variants start as the recipe does: from scratch, or each from what it has in common with trained weights.
+    """
     return {
         "memories": Family(
             "How many frames should memory hold, the prompted ones included?",
@@ -103,8 +106,12 @@ def families(recipe: Recipe) -> dict[str, Family]:
                 "no click features": {"model.click_features": "false"},
                 "prompted maps count once": {"model.prompted_weight": "1"},
                 "no stage norm": {"model.stage_norm": "false"},
-                "no matching start": {"start": TRUNK},
             },
+        ),
+        "matching": Family(
+            "Does it help that memory attention starts as appearance matching?",
+            "It starts from random weights.",
+            {"with": {"start": PRETRAINED}, "without": {"start": TRUNK}},
         ),
         "resolution": Family(
             "Which input size?",

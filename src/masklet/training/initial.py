@@ -23,22 +23,21 @@ def starting_model(start: str, config: ModelConfig | None = None, seed: int = 0,
         start: A name or file of weights; ``random`` for random weights; ``matching`` for random weights in which memory
             attention starts as appearance matching; ``pretrained-trunk`` for random weights around an ImageNet trunk
             (light trunk only); ``pretrained`` for both.
-        config: The model of those four; named weights and files bring their own.
+        config: The model of those four. Named weights and files bring their own; where another one is given, it starts
+            from their tensors of equal name and shape, and is random elsewhere.
         seed: Of random weights.
         drop_path: Stochastic depth of a Hiera trunk.
 
     Raises:
-        ValueError: A configuration is missing, or is given beside weights that have one.
+        ValueError: A configuration is missing, or has nothing to take from the weights.
         ModuleNotFoundError: The package with the ImageNet weights is not installed.
     """
     if start not in MADE:
-        if config is not None:
-            raise ValueError(
-                f"start is {start!r}, which brings its own model: set model to None, or start to {RANDOM!r}"
-            )
         trained = load(start)
-        model = Sam2(trained.config, drop_path=drop_path)
-        model.load_state_dict(trained.state_dict())
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = Sam2(trained.config if config is None else config, drop_path=drop_path)
+        carry_over(trained, model)
         return model
     if config is None:
         raise ValueError(f"start is {start!r}: say of which model, or start from a name or file of weights")
@@ -56,6 +55,31 @@ def starting_model(start: str, config: ModelConfig | None = None, seed: int = 0,
         if start in (MATCHING, PRETRAINED):
             start_as_matching(model)
     return model
+
+
+@torch.no_grad()
+def carry_over(trained: Sam2, model: Sam2) -> None:
+    """Copy what two models have in common: tensors of equal name and shape, and the time codes of the same slots.
+
+    Raises:
+        ValueError: That is less than half of the second model's weights.
+    """
+    source, copied = trained.state_dict(), 0
+    for name, value in model.state_dict().items():
+        old = source.get(name)
+        if old is not None and old.shape == value.shape:
+            value.copy_(old)
+            copied += value.numel()
+    old, new = trained.memory_tokens.time, model.memory_tokens.time
+    if old.shape[1] == new.shape[1]:  # the last row is that of prompted frames
+        recent = min(len(old), len(new)) - 1
+        new[:recent], new[-1] = old[:recent], old[-1]
+    total = sum(value.numel() for value in model.state_dict().values())
+    if 2 * copied < total:
+        raise ValueError(
+            f"only {copied / total:.0%} of the model's weights have a match among those it should start from: "
+            f"set model to None, or start to {RANDOM!r}"
+        )
 
 
 @torch.no_grad()
