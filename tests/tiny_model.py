@@ -28,6 +28,7 @@ SMALL_HIERA = replace(
     SMALL_NANO,
     trunk=HieraConfig(8, 1, (1, 1, 2, 1), (3,), (4, 4, 6, 3), position_grid=3),
     memories=7,
+    prompted_weight=1.0,
     stage_norm=False,
     neck_blocks=0,
     click_features=False,

@@ -44,8 +44,7 @@ def test_the_time_that_is_left_is_told_after_ten_steps(tmp_path: Path):
     with Logbook(tmp_path, clock=lambda: now) as book:
         for step in range(6, 401):  # goes on from step 5
             now += 2 if step < 200 else 4
-            line = book.add(replace(report(step, "image", 1.0), progress=step / 400))
-            if line is not None:
+            for line in book.add(replace(report(step, "image", 1.0), progress=step / 400)):
                 told[step] = line
     assert list(told)[:3] == [15, 20, 40]
     assert told[15].endswith("13 min left")
