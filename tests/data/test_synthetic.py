@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from masklet.data.cutouts import Cutout, Pose
+from masklet.data.motion import camera_path
 from masklet.data.stills import StillStore
-from masklet.data.synthetic import LEAST_AREA, Actor, ClipConfig, make_clip, render
+from masklet.data.synthetic import LEAST_AREA, Actor, ClipConfig, draw_actors, make_clip, render
 
 
 @pytest.mark.parametrize(("frames", "objects"), [(1, 1), (4, 2), (6, 3)])
@@ -64,3 +67,30 @@ def test_same_seed_same_clip(mini_data):
 def test_without_stills():
     with pytest.raises(ValueError, match="stills"):
         make_clip(np.random.default_rng(0), StillStore([]), 64)
+
+
+def test_a_rider_is_part_of_its_mount():
+    rider = _actor(200, Pose(39.5, 24.5, 0.5, 0.5, 0.0))
+    mount = replace(_actor(100, Pose(29.5, 29.5, 1.0, 1.0, 0.0)), rider=rider)
+    frames, masks = render(np.random.default_rng(5), [np.zeros((64, 100, 3), np.uint8)], [mount], np.arange(1.0))
+    assert masks.shape == (1, 1, 64, 100)
+    assert masks[0, 0, 24, 42] == masks[0, 0, 30, 22] == 1
+    assert frames[0, 24, 42, 0] > 190  # in front
+    assert frames[0, 30, 22, 0] < 110
+    assert float(masks.sum()) == pytest.approx(400 + 25, abs=25)  # a quarter of the rider reaches beyond its mount
+
+
+def test_riders_go_with_their_mounts(mini_data):
+    config = ClipConfig(join=1.0, copy=0.0, leave=0.0, cross=0.0)
+    times = np.arange(5.0)
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        camera = camera_path(rng, times, 64, 0.01)
+        for actor in draw_actors(rng, mini_data.stills, 64, times, camera, 1, config):
+            assert actor.rider is not None
+            apart = [np.hypot(a.x - b.x, a.y - b.y) for a, b in zip(actor.poses, actor.rider.poses, strict=True)]
+            scale = np.array([pose.scale_x for pose in actor.poses])
+            assert np.ptp(apart / (scale / scale[0])) < 0.6 * apart[0] + 3  # they sway, but do not part
+            ratio = actor.rider.cutout.area * actor.rider.poses[0].scale_x ** 2
+            ratio /= actor.cutout.area * actor.poses[0].scale_x * actor.poses[0].scale_y
+            assert ratio < 1.3

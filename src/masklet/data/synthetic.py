@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from numpy.random import Generator
 
-from .cutouts import Cutout, CutoutConfig, Pose, draw_sprite, line_kernel, paste
+from .cutouts import Cutout, CutoutConfig, Pose, draw_sprite, line_kernel, paste, shrunk
 from .motion import NO_SECOND_MAP, Wobble, apply_homography, camera_path, draw_path, draw_times, mesh_map
 from .transforms import ColourConfig, CropConfig, draw_crop, jitter_colours
 
@@ -32,6 +32,7 @@ class ClipConfig:
         wobble: Largest non-rigid displacement as a fraction of the thing.
         still_object: Probability that a part of the background is one of the objects.
         copy: Probability that a cut-out appears a second time, as a look-alike.
+        join: Probability that a second cut-out moves with it and belongs to the same object, like a rider to a horse.
         leave: Probability that a cut-out leaves the frame for some time.
         cross: Probability that the cut-out on top passes over another one.
         gap: Probability that frames are missing in between; `longest` is the largest step then.
@@ -43,6 +44,7 @@ class ClipConfig:
     wobble: float = 0.05
     still_object: float = 0.25
     copy: float = 0.2
+    join: float = 0.3
     leave: float = 0.12
     cross: float = 0.2
     gap: float = 0.35
@@ -70,11 +72,12 @@ class ClipSample:
 
 @dataclass(frozen=True)
 class Actor:
-    """A cut-out and all its poses, one a frame."""
+    """A cut-out and all its poses, one a frame; the rider, in front of it, is part of the same object."""
 
     cutout: Cutout
     poses: tuple[Pose, ...]
     wobble: Wobble | None
+    rider: Actor | None = None
 
 
 def make_clip(
@@ -194,7 +197,10 @@ def draw_actors(
             if number:
                 change = np.exp(rng.normal(0, 0.1))
                 scales = (scales[0] * change, scales[1] * change)
-            actors.append(_actor(rng, cutout, scales, size, times, camera, config))
+            actor = _actor(rng, cutout, scales, size, times, camera, config)
+            if rng.random() < config.join:
+                actor = replace(actor, rider=_rider(rng, actor, stills, size, times, config))
+            actors.append(actor)
     actors = [actors[index] for index in rng.permutation(len(actors))]
     if len(actors) > 1 and len(times) > 1 and rng.random() < config.cross:
         actors[-1] = _crossing(rng, actors[-1], actors[0])
@@ -229,36 +235,65 @@ def _actor(
     return Actor(cutout, poses, wobble)
 
 
+def _rider(
+    rng: Generator, mount: Actor, stills: Stills, size: int, times: Float[ndarray, " t"], config: ClipConfig
+) -> Actor:
+    """Draw a cut-out that overlaps another one and moves with it, swaying a little."""
+    cutout, _ = draw_sprite(rng, stills, size, config.cutouts)
+    first = mount.poses[0]
+    area = mount.cutout.area * first.scale_x * first.scale_y * _log_uniform(rng, (0.3, 1.2))
+    cutout, factor = shrunk(cutout, min(float(np.sqrt(area / cutout.area)), config.cutouts.enlarge))
+    scale = min(float(np.sqrt(area / cutout.area)), config.cutouts.enlarge * factor)
+    reach = 0.5 * (np.sqrt(mount.cutout.area * first.scale_x * first.scale_y) + np.sqrt(area))
+    way = rng.uniform(0, 2 * np.pi)
+    offset = rng.uniform(0.4, 0.9) * reach * np.array([np.cos(way), np.sin(way)])
+    sway = 0.05 * reach * np.clip(draw_path(rng, times, 0.5, 2), -3, 3)
+    lean = 0.3 * np.clip(draw_path(rng, times, 0.1)[:, 0], -1, 1) + rng.normal(0, 0.2)
+    poses = []
+    for pose, (dx, dy), extra in zip(mount.poses, sway + offset, lean, strict=True):
+        zoom, turn = pose.scale_x / first.scale_x, pose.angle - first.angle
+        x = pose.x + zoom * (np.cos(turn) * dx - np.sin(turn) * dy)
+        y = pose.y + zoom * (np.sin(turn) * dx + np.cos(turn) * dy)
+        poses.append(Pose(float(x), float(y), scale * zoom, scale * zoom, float(turn + extra)))
+    wobble = Wobble.draw(rng, config.wobble * rng.random()) if rng.random() < 0.7 else None
+    return Actor(cutout, tuple(poses), wobble)
+
+
 def _crossing(rng: Generator, near: Actor, far: Actor) -> Actor:
     """Move the near actor's path so that it covers the far one some time after the first frame."""
     when = int(rng.integers(1, len(near.poses)))
     share = np.minimum(np.arange(len(near.poses)) / when, 2.0)
-    miss_x, miss_y = far.poses[when].x - near.poses[when].x, far.poses[when].y - near.poses[when].y
+    miss = np.array([far.poses[when].x - near.poses[when].x, far.poses[when].y - near.poses[when].y])
+    return _shifted(near, share[:, None] * miss)
+
+
+def _shifted(actor: Actor, shifts: Float[ndarray, "t 2"]) -> Actor:
     poses = tuple(
-        replace(pose, x=pose.x + float(part) * miss_x, y=pose.y + float(part) * miss_y)
-        for pose, part in zip(near.poses, share, strict=True)
+        replace(pose, x=pose.x + float(dx), y=pose.y + float(dy))
+        for pose, (dx, dy) in zip(actor.poses, shifts, strict=True)
     )
-    return replace(near, poses=poses)
+    return replace(actor, poses=poses, rider=None if actor.rider is None else _shifted(actor.rider, shifts))
 
 
 def render(
     rng: Generator, background: list[UInt8[ndarray, "h w 3"]], actors: list[Actor], times: Float[ndarray, " t"]
 ) -> tuple[UInt8[ndarray, "t h w 3"], UInt8[ndarray, "t n h w"]]:
-    """Paste the actors into the frames, in their order, and give the visible part of each (0 or 1)."""
+    """Paste the actors into the frames, in their order, and give the visible part of each, riders included (0 or 1)."""
     frames = np.stack(background)
     masks = np.zeros((len(frames), len(actors), *frames.shape[1:3]), np.uint8)
     shutter = rng.uniform(0.2, 0.7) if rng.random() < 0.3 else 0.0
     for number, actor in enumerate(actors):
-        for index, pose in enumerate(actor.poses):
-            blur = (0.0, 0.0)
-            if shutter and index:
-                before = actor.poses[index - 1]
-                gap = times[index] - times[index - 1]
-                step = np.clip(np.array([pose.x - before.x, pose.y - before.y]) * shutter / gap, -11, 11)
-                blur = (float(step[0]), float(step[1]))
-            covered = paste(frames[index], actor.cutout, pose, actor.wobble, float(times[index]), blur)
-            masks[index, number] = covered
-            masks[index, :number] &= 1 - covered
+        for part in (actor,) if actor.rider is None else (actor, actor.rider):
+            for index, pose in enumerate(part.poses):
+                blur = (0.0, 0.0)
+                if shutter and index:
+                    before = part.poses[index - 1]
+                    gap = times[index] - times[index - 1]
+                    step = np.clip(np.array([pose.x - before.x, pose.y - before.y]) * shutter / gap, -11, 11)
+                    blur = (float(step[0]), float(step[1]))
+                covered = paste(frames[index], part.cutout, pose, part.wobble, float(times[index]), blur)
+                masks[index, number] |= covered
+                masks[index, :number] &= 1 - covered
     return frames, masks
 
 
