@@ -23,13 +23,15 @@ from masklet.data.records import AnnotatedVideo
 from masklet.data.regions import ImageRegions, bsds_dev_regions, ccp_dev_regions, first_frame_regions
 from masklet.evaluation.copy_first import CopyFirst
 from masklet.evaluation.images import ImageScore, evaluate_images
-from masklet.evaluation.vos import VosScore, evaluate_vos
+from masklet.evaluation.vos import Prompt, VosScore, evaluate_vos
 from masklet.tracker import ImageSegmenter, Tracker
 
 COLOURS = np.array(
     [[255, 60, 60], [60, 220, 60], [70, 120, 255], [255, 210, 40], [230, 70, 230], [60, 220, 230]], float
 )
 TILE_WIDTH = 256
+
+PROMPTS: dict[str, tuple[Prompt, int]] = {"mask": ("mask", 1), "click": ("click", 1), "3 clicks": ("click", 3)}
 
 Adapted = tuple[Tracker, ImageSegmenter, Callable[[], np.ndarray]]
 
@@ -89,15 +91,16 @@ class ContactSheet:
         return tile
 
 
-def score_videos(tracker: Tracker, sequences: list[AnnotatedVideo], prompt: str, sheet: ContactSheet) -> VosScore:
+def score_videos(tracker: Tracker, sequences: list[AnnotatedVideo], kind: str, sheet: ContactSheet) -> VosScore:
     """Scores from one kind of prompt, with a line of progress for each sequence."""
+    prompt, clicks = PROMPTS[kind]
     began = time.perf_counter()
 
     def report(score) -> None:
         spent = time.perf_counter() - began
-        print(f"{prompt}: {score.name} J {score.j:.3f} F {score.f:.3f} ({spent:.0f} s)", file=sys.stderr, flush=True)
+        print(f"{kind}: {score.name} J {score.j:.3f} F {score.f:.3f} ({spent:.0f} s)", file=sys.stderr, flush=True)
 
-    return evaluate_vos(tracker, sequences, prompt, on_frame=sheet.add, on_sequence=report)
+    return evaluate_vos(tracker, sequences, prompt, clicks=clicks, on_frame=sheet.add, on_sequence=report)
 
 
 def score_images(adapted: Adapted, sets: Mapping[str, Iterable[ImageRegions]]) -> dict[str, ImageScore]:
@@ -166,12 +169,12 @@ def main(arguments: list[str] | None = None, load: Callable[[str, int], Adapted]
     options = parser.parse_args(arguments)
 
     sequences = list(open_plain_folders(options.data / "videos", "dev"))[: options.videos]
-    sheets = {kind: ContactSheet() for kind in ("copy-first", "mask", "click")}
+    sheets = {kind: ContactSheet() for kind in ("copy-first", *PROMPTS)}
     videos = {"copy-first": score_videos(CopyFirst(), sequences, "mask", sheets["copy-first"])}
     images: dict[str, ImageScore] = {}
     if options.model != "copy-first":
         adapted = load(options.model, options.image_size)
-        for kind in ("mask", "click"):
+        for kind in PROMPTS:
             videos[kind] = score_videos(adapted[0], sequences, kind, sheets[kind])
         if options.images != 0:
             davis16 = [s for s in sequences if s.name.startswith("davis16")]
@@ -189,7 +192,7 @@ def main(arguments: list[str] | None = None, load: Callable[[str, int], Adapted]
         settings = {"model": options.model, "image_size": options.image_size, "data": options.data.name}
         options.out.write_text(as_json(videos, images, settings))
         for kind in videos:
-            sheets[kind].write(options.out.with_suffix(f".{kind}.png"))
+            sheets[kind].write(options.out.with_suffix(f".{kind.replace(' ', '-')}.png"))
 
 
 def list_first(samples: Iterable[ImageRegions], count: int | None) -> Iterable[ImageRegions]:

@@ -70,7 +70,7 @@ def test_two_sequences_and_two_images_of_each_set(script, tmp_path, capsys):
     assert f"{scores['videos']['click']['j']:.3f}" in table
     assert set(scores["images"]) == {"DAVIS-2016 first frames", "all first frames", "BSDS500", "CCP"}
     assert all(0 < s["box"] <= 1 and set(s["clicks"]) == {"1", "3"} for s in scores["images"].values())
-    for kind in ("copy-first", "mask", "click"):
+    for kind in ("copy-first", "mask", "click", "3-clicks"):
         sheet = cv2.imread(str(tmp_path / f"scores.{kind}.png"))
         assert sheet.shape == (2 * (144 + 4), 5 * 256, 3)
         assert sheet[:144].std() > 10

@@ -16,6 +16,8 @@ STRONGER = Augmentation(degrees=10.0, shear=5.0, contrast=0.1, saturation=0.1)
 def images(data: str) -> Recipe:
     """``nano`` on images with masks, in any format of ``masklet data check``: two CPU cores for ten minutes.
 
+    On 20 electron-microscope images of cells, mean IoU on others went from .06 to .64 with 1 click (docs/training.md).
+
     Another model: ``start=sam2.1_hiera_tiny`` and ``stages.0.size=512`` or so, on a GPU.
     """
     return Recipe(
