@@ -102,6 +102,7 @@ NANO = ModelConfig(
     attention_layers=2,
     attention_heads=2,
     attention_hidden=256,
+    prompted_weight=8.0,
     rope_theta=100.0,
     decoder_hidden=256,
     mask_memory_widths=(4, 16, 32, 64),
