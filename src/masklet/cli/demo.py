@@ -13,7 +13,7 @@ from .prompt_text import video_prompts
 from .track import Job, Texts, run
 
 CLIP = "datasets/data/carphone_pristine.mp4"
-CLICKS = ("1@0:87,57", "2@0:140,120")  # the head, the jacket
+CLICKS = ("1@0:87,57", "2@0:140,120", "2@0:55,125")  # the head; the clothes, by two clicks
 
 
 def demo(
