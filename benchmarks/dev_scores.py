@@ -23,7 +23,8 @@ from masklet.data.records import AnnotatedVideo
 from masklet.data.regions import ImageRegions, bsds_dev_regions, ccp_dev_regions, first_frame_regions
 from masklet.evaluation.copy_first import CopyFirst
 from masklet.evaluation.images import ImageScore, evaluate_images
-from masklet.evaluation.vos import Prompt, VosScore, evaluate_vos
+from masklet.evaluation.scores import VosScore
+from masklet.evaluation.vos import Prompt, evaluate_vos
 from masklet.tracker import ImageSegmenter, Tracker
 
 COLOURS = np.array(

@@ -19,7 +19,8 @@ from masklet.data.augmentation import FLIP_ONLY
 from masklet.data.made_up_set import write_made_up_set
 from masklet.data.open import open_dataset
 from masklet.data.stills import StillStore, train_stills
-from masklet.evaluation.vos import VosScore, evaluate_vos
+from masklet.evaluation.scores import VosScore
+from masklet.evaluation.vos import evaluate_vos
 from masklet.inference.adapters import SessionTracker
 from masklet.training.logbook import Logbook
 from masklet.training.loop import train

@@ -50,7 +50,7 @@ def train(
 
     Args:
         recipe: Name of a recipe: images, videos, clips-from-images (nano, on a data set of your own), nano,
-            nano-further, sa-1b, full, long-clips, mose.
+            nano-further, ablation, ablation-scratch, sa-1b, full, long-clips, mose.
         output: Folder of the run.
         data: Folder or address of the training data; see masklet data check.
         set: A field of the recipe to change, such as optimisation.rate=1e-4, start=FILE or minutes=30.

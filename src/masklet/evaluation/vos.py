@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,88 +10,13 @@ import numpy as np
 from ..data.records import AnnotatedVideo
 from ..interaction.clicks import box_of, center_click
 from .metrics import boundary_f, jaccard
+from .scores import ObjectScore, SequenceScore, VosScore
 
 if TYPE_CHECKING:
     from ..tracker import Tracker
 
 Prompt = Literal["mask", "box", "click"]
 OnFrame = Callable[[AnnotatedVideo, int, Mapping[int, np.ndarray]], None]
-
-
-@dataclass(frozen=True)
-class ObjectScore:
-    """J and F of one object: means over its scored frames, and the value of each of them.
-
-    Attributes:
-        object_id: Id of the object in the sequence's masks.
-        frames: Scored frames.
-        j_frames: J in each of them.
-        f_frames: F in each of them.
-    """
-
-    object_id: int
-    frames: tuple[int, ...]
-    j_frames: tuple[float, ...]
-    f_frames: tuple[float, ...]
-
-    @property
-    def j(self) -> float:
-        """Mean J over the scored frames."""
-        return float(np.mean(self.j_frames))
-
-    @property
-    def f(self) -> float:
-        """Mean F over the scored frames."""
-        return float(np.mean(self.f_frames))
-
-
-@dataclass(frozen=True)
-class SequenceScore:
-    """Scores of the objects of one sequence; its J and F are means over them."""
-
-    name: str
-    objects: tuple[ObjectScore, ...]
-
-    @property
-    def j(self) -> float:
-        """Mean J over the objects."""
-        return float(np.mean([o.j for o in self.objects]))
-
-    @property
-    def f(self) -> float:
-        """Mean F over the objects."""
-        return float(np.mean([o.f for o in self.objects]))
-
-
-@dataclass(frozen=True)
-class VosScore:
-    """Scores of a set of sequences: as means over sequences, and over all objects as DAVIS 2017 reports them."""
-
-    sequences: tuple[SequenceScore, ...]
-
-    @cached_property
-    def _objects(self) -> list[ObjectScore]:
-        return [o for s in self.sequences for o in s.objects]
-
-    @property
-    def j(self) -> float:
-        """Mean J over sequences."""
-        return float(np.mean([s.j for s in self.sequences]))
-
-    @property
-    def f(self) -> float:
-        """Mean F over sequences."""
-        return float(np.mean([s.f for s in self.sequences]))
-
-    @property
-    def object_j(self) -> float:
-        """Mean J over objects."""
-        return float(np.mean([o.j for o in self._objects]))
-
-    @property
-    def object_f(self) -> float:
-        """Mean F over objects."""
-        return float(np.mean([o.f for o in self._objects]))
 
 
 def evaluate_vos(

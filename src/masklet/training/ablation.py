@@ -66,7 +66,7 @@ def families(recipe: Recipe) -> dict[str, Family]:
         "memories": Family(
             "How many frames should memory hold, the prompted ones included?",
             "4, 6 and 8 recent frames are alike (J&F on SA-V val 68.6, 68.3, 69.0; table 10).",
-            _each("model.memories", (1, 2, 3, 5, 7)),
+            _each("model.memories", (1, 3, 5, 7)),
         ),
         "memory-width": Family(
             "How many channels should a memory have?",
@@ -128,7 +128,7 @@ def families(recipe: Recipe) -> dict[str, Family]:
             "Scores follow a power law of the amount of SA-V (figure 7).",
             {
                 str(share): {f"sources.{i}.share": str(share) for i in range(len(recipe.sources))}
-                for share in (0.05, 0.1, 0.2, 0.5, 1.0)
+                for share in (0.03, 0.1, 0.3, 1.0)
             },
             scaling=True,
         ),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..recipe import Recipe
 from .finetune import clips_from_images, images, videos
-from .nano import nano, nano_further
+from .nano import ablation, ablation_scratch, nano, nano_further
 from .official import full, long_clips, mose, sa_1b
 
 RECIPES: dict[str, Callable[[str], Recipe]] = {
@@ -15,6 +15,8 @@ RECIPES: dict[str, Callable[[str], Recipe]] = {
     "clips-from-images": clips_from_images,
     "nano": nano,
     "nano-further": nano_further,
+    "ablation": ablation,
+    "ablation-scratch": ablation_scratch,
     "sa-1b": sa_1b,
     "full": full,
     "long-clips": long_clips,

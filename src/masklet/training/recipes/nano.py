@@ -90,3 +90,35 @@ def nano_further(data: str) -> Recipe:
         optimisation=replace(OPTIMISATION, rate=5e-4, encoder_rate=1e-4),
         minutes=100.0,
     )
+
+
+def ablation(data: str) -> Recipe:
+    """``nano`` a little further at 256 px, on clips of 8 frames: what variants of its memory are compared in.
+
+    Seven minutes of one core a run. Scores: docs/nano.md.
+    """
+    further = nano_further(data)
+    return replace(
+        further,
+        name="ablation",
+        stages=(replace(SMALL, clips=0.8, videos=2, frames=8),),
+        model=replace(NANO, image_size=256),
+        optimisation=replace(further.optimisation, rate=3e-4, warmup=30, average=0.99),
+        minutes=7.0,
+    )
+
+
+def ablation_scratch(data: str) -> Recipe:
+    """A small ``nano`` from an ImageNet trunk: images and clips at 192 px, for variants that trained weights rule out.
+
+    Fourteen minutes of one core a run; scored at 256 px. Scores: docs/nano.md.
+    """
+    small = replace(SMALL, size=192)
+    return replace(
+        nano(data),
+        name="ablation-scratch",
+        stages=(replace(small, until=0.4, clips=0.0), replace(small, clips=0.6)),
+        model=replace(NANO, image_size=256),
+        optimisation=replace(OPTIMISATION, warmup=60, average=0.99),
+        minutes=14.0,
+    )
