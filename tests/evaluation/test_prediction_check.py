@@ -52,8 +52,8 @@ def test_all_faults_of_all_videos_are_listed_at_once(good):
     (out / "b").rmdir()
     found = check_predictions(dataset, out)
     assert faults(found) == [
-        ("a", "2 of 3 frames are missing: 00001, 00003"),
-        ("a", "1 files have 30x20 pixels, the video has 60x40: 00002"),
+        ("a", "frames are missing, 2 of 3: 00001, 00003"),
+        ("a", "files of 30x20 pixels, the video has 60x40: 00002"),
         ("b", "the video is missing: there is no such folder"),
     ]
     assert found.faults[2].file == str(out / "b")
@@ -66,7 +66,7 @@ def test_frames_that_do_not_count_may_be_missing(good):
     found = check_predictions(dataset, out)
     assert found.faults == ()
     assert notes(found) == [("a", "frames are missing that do not count: 00000, 00004")]
-    assert faults(check_predictions(dataset, out, RULES["youtube_vos"])) == [("a", "1 of 4 frames are missing: 00004")]
+    assert faults(check_predictions(dataset, out, RULES["youtube_vos"])) == [("a", "frames are missing, 1 of 4: 00004")]
 
 
 def test_what_is_not_scored_is_noted(tmp_path):
@@ -79,10 +79,10 @@ def test_what_is_not_scored_is_noted(tmp_path):
     found = check_predictions(dataset, out)
     assert found.faults == ()
     assert notes(found) == [
-        ("a", "2 frames have no truth, not scored: 00002, 00003"),
-        ("a", "1 files are of no frame of the video, not read: 00077"),
-        ("a", "1 entries are not read: readme.txt"),
-        ("", "1 folders are of no video of the data set, not scored: z"),
+        ("a", "frames without truth, not scored: 00002, 00003"),
+        ("a", "files of no frame of the video, not read: 00077"),
+        ("a", "entries that are not read: readme.txt"),
+        ("", "folders of no video of the data set, not scored: z"),
     ]
 
 
@@ -93,9 +93,9 @@ def test_damaged_and_colour_files(good):
     put(out / "a/00002.png", whole[:-30])
     put_grey(out / "a/00003.png", np.zeros((40, 60, 3), np.uint8))
     assert faults(check_predictions(dataset, out)) == [
-        ("a", "1 files are no PNG files, or empty: 00001"),
-        ("a", "1 files are cut short: 00002"),
-        ("a", "1 files store colours, expected labels: save masks as indexed or grey PNG: 00003"),
+        ("a", "no PNG files, or empty ones: 00001"),
+        ("a", "files cut short: 00002"),
+        ("a", "files with colours in place of labels, to be saved as indexed or grey PNG: 00003"),
     ]
 
 
@@ -152,7 +152,7 @@ def test_16_bit_maps_of_known_ids_are_noted(good):
     fill(out, TRUTH[0].astype(np.uint16))
     found = check_predictions(dataset, out)
     assert found.faults == ()
-    assert notes(found)[0][1].startswith("5 files are 16-bit, which evaluators of DAVIS and its kin do not read: 00000")
+    assert notes(found)[0][1].startswith("16-bit files, which evaluators of DAVIS and its kin do not read: 00000")
 
 
 def test_a_video_without_truth_is_named(tmp_path):
@@ -194,11 +194,11 @@ def test_objects_have_folders_with_their_frames(good_objects):
     put_grey(out / "a/005/00004.png", NOTHING)
     found = check_predictions(dataset, out, RULES["sa_v"], "objects")
     assert faults(found) == [
-        ("a", "1 of 2 frames are missing: 00008"),
+        ("a", "frames are missing, 1 of 2: 00008"),
         ("a", "object 1 is missing: there is no such folder"),
     ]
     assert notes(found) == [
-        ("a", "1 frames have no truth, not scored: 00001"),
+        ("a", "frames without truth, not scored: 00001"),
         ("a", "the truth has no object 5: not scored"),
     ]
 

@@ -21,7 +21,7 @@ from .rules import RULES, Rule, nothing_to_score
 
 _FAULTS = (ValueError, LookupError, OSError)
 _HEADER, _TRAILER = 26, 12  # bytes of a PNG up to its colour type, and of its last chunk
-_DEEP = "are 16-bit, which evaluators of DAVIS and its kin do not read"
+_DEEP = "16-bit files, which evaluators of DAVIS and its kin do not read"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def check_predictions(
             found += check_video(video, folder, rule, layout)
     extra = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name not in dataset.names)
     if extra:
-        found += _note("", folder, f"{len(extra)} folders are of no video of the data set, not scored: {some(extra)}")
+        found += _note("", folder, f"folders of no video of the data set, not scored: {some(extra)}")
     return found
 
 
@@ -129,26 +129,26 @@ def _check_files(video: AnnotatedVideo, place: Path, annotated: tuple[int, ...],
     found = Findings()
     missing = [names[t] for t in counted if names[t] not in files]
     if missing:
-        found += _fault(video, place, f"{len(missing)} of {len(counted)} frames are missing: {some(missing)}")
+        found += _fault(video, place, f"frames are missing, {len(missing)} of {len(counted)}: {some(missing)}")
     ends = [names[t] for t in (annotated[0], annotated[-1]) if t not in counted and names[t] not in files]
     if ends:
         found += _note(video.name, place, f"frames are missing that do not count: {some(ends)}")
     wanted = {names[t] for t in annotated}
     more = [name for name in names if name in files and name not in wanted]
     if more:
-        found += _note(video.name, place, f"{len(more)} frames have no truth, not scored: {some(more)}")
+        found += _note(video.name, place, f"frames without truth, not scored: {some(more)}")
     stray = sorted({*files} - {*names})
     if stray:
-        found += _note(video.name, place, f"{len(stray)} files are of no frame of the video, not read: {some(stray)}")
+        found += _note(video.name, place, f"files of no frame of the video, not read: {some(stray)}")
     groups: dict[str, list[str]] = {}
     for name in (names[t] for t in annotated if names[t] in files):
         for what in _head_faults(files[name], video.size):
             groups.setdefault(what, []).append(name)
     deep = groups.pop(_DEEP, [])
     if deep:
-        found += _note(video.name, place, f"{len(deep)} files {_DEEP}: {some(deep)}")
+        found += _note(video.name, place, f"{_DEEP}: {some(deep)}")
     for what, which in groups.items():
-        found += _fault(video, place, f"{len(which)} files {what}: {some(which)}")
+        found += _fault(video, place, f"{what}: {some(which)}")
     return found
 
 
@@ -160,15 +160,15 @@ def _head_faults(path: Path, size: tuple[int, int]) -> Iterator[str]:
         tail = file.read()
     got = image_size(head)
     if not head.startswith(b"\x89PNG") or got is None or len(head) < _HEADER:
-        yield "are no PNG files, or empty"
+        yield "no PNG files, or empty ones"
         return
     if b"IEND" not in tail:
-        yield "are cut short"
+        yield "files cut short"
     if got != size:
-        yield f"have {got[1]}x{got[0]} pixels, the video has {size[1]}x{size[0]}"
+        yield f"files of {got[1]}x{got[0]} pixels, the video has {size[1]}x{size[0]}"
     depth, colour = head[24], head[25]
     if colour not in (0, 3):
-        yield "store colours, expected labels: save masks as indexed or grey PNG"
+        yield "files with colours in place of labels, to be saved as indexed or grey PNG"
     elif depth == 16:
         yield _DEEP
 
@@ -225,7 +225,7 @@ def _strange_entries(video: AnnotatedVideo, where: Path, folders: bool) -> Findi
         if not ((entry.is_dir() and entry.name.isdecimal()) if folders else entry.suffix == ".png")
         and not entry.name.startswith(".")
     )
-    return _note(video.name, where, f"{len(strange)} entries are not read: {some(strange)}") if strange else Findings()
+    return _note(video.name, where, f"entries that are not read: {some(strange)}") if strange else Findings()
 
 
 def _fault(video: AnnotatedVideo, file: str | Path, what: str) -> Findings:

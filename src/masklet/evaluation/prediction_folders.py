@@ -207,7 +207,9 @@ def _checked(labels: np.ndarray, video: AnnotatedVideo, single: bool) -> np.ndar
 
 def _values(labels: np.ndarray) -> tuple[int, ...]:
     """Values besides 0 that occur."""
-    return tuple(int(one) for one in np.flatnonzero(np.bincount(labels.ravel())) if one)
+    count = np.iinfo(labels.dtype).max + 1
+    histogram = cv2.calcHist([labels], [0], None, [count], [0, count])
+    return tuple(int(one) for one in np.flatnonzero(histogram) if one)
 
 
 def _write_labels(path: Path, masks: FrameMasks, size: tuple[int, int]) -> None:
