@@ -9,7 +9,9 @@ import pytest
 from masklet.data.open import open_dataset
 from masklet.evaluation.copy_first import CopyFirst
 from masklet.evaluation.metrics import boundary_f
-from masklet.evaluation.vos import evaluate_vos, prompt_object, score_sequence, scored_frames
+from masklet.evaluation.rules import RULES
+from masklet.evaluation.scores import Click
+from masklet.evaluation.vos import evaluate_vos, prompt_object, score_sequence, scored_frames, track_sequence
 from masklet.masks.label_png import write_label_png
 
 
@@ -146,7 +148,7 @@ def test_clicks_are_placed_on_the_error_and_add_up(make):
     left[:, 25:] = False
     wide[:, 30:47] = wide[:, :1] = True
     oracle = Oracle(video, answers=[left, wide, gt])
-    answer = prompt_object(oracle, 0, 1, gt, "click", 3)
+    answer, given = prompt_object(oracle, 0, 1, gt, "click", 3)
     points, labels = oracle.prompts[2][2:4]
     assert [len(p[2]) for p in oracle.prompts] == [1, 2, 3]
     assert labels.tolist() == [1, 1, 0]
@@ -155,6 +157,83 @@ def test_clicks_are_placed_on_the_error_and_add_up(make):
     assert 25 <= points[1][0] < 30
     assert points[2][0] >= 30
     assert (answer == gt).all()
+    assert given == tuple(Click(0, *map(float, xy), int(label)) for xy, label in zip(points, labels, strict=True))
+
+
+def test_the_clicks_of_an_object_are_kept_with_its_score(make):
+    late = square(0, 1, square(30, 2))
+    video = make("a", [square(0), late, late, late])
+    score = score_sequence(Oracle(video), video, "click", clicks=2)
+    assert [[(c.frame, c.label) for c in o.clicks] for o in score.objects] == [[(0, 1), (0, 0)], [(1, 1), (1, 0)]]
+    assert all(o.clicks == () for o in score_sequence(Oracle(video), video, "box").objects)
+
+
+class Runs(Oracle):
+    """Keeps what was prompted in each run, and answers with the truth of that alone, widened to the right."""
+
+    def __init__(self, video, **options):
+        super().__init__(video, **options)
+        self.runs = []
+
+    def open(self, source):
+        super().open(source)
+        self.runs.append({})
+
+    def prompt(self, frame, object_id, **prompt):
+        self.runs[-1][object_id] = frame
+        return super().prompt(frame, object_id, **prompt)
+
+    def propagate(self, **options):
+        run = dict(self.runs[-1])
+        for frame, masks in super().propagate(**options):
+            yield frame, {o: mask | np.roll(mask, 10, axis=1) for o, mask in masks.items() if o in run}
+
+
+def three_objects():
+    """Object 3 appears with 1, object 2 one frame later and beside 1."""
+    both = square(40, 3, square(0, 1))
+    return [both, *[square(10, 2, both)] * 3]
+
+
+def test_objects_that_appear_later_have_runs_of_their_own_where_told(make):
+    video = make("a", three_objects())
+    shown = []
+    tracker = Runs(video)
+    score = score_sequence(tracker, video, later="separately", on_frame=lambda *of: shown.append(of[1:]))
+    assert tracker.runs == [{1: 0, 3: 0}, {2: 1}]
+    assert [(frame, sorted(masks)) for frame, masks in shown] == [(0, [1, 3]), *((t, [1, 2, 3]) for t in (1, 2, 3))]
+    assert [np.count_nonzero(shown[1][1][o]) for o in (1, 2, 3)] == [200, 100, 200]  # the lowest id wins
+    assert [o.frames for o in score.objects] == [(1, 2), (2,), (1, 2)]
+    assert [o.j for o in score.objects] == [0.5, 0, 0.5]  # all of object 2 but what was added is below object 1
+
+    together = Runs(video)
+    assert [o.j for o in score_sequence(together, video).objects] == [0.5, 0.5, 0.5]
+    assert together.runs == [{1: 0, 2: 1, 3: 0}]
+
+
+def test_a_frame_that_one_of_the_runs_leaves_out_is_an_error(make):
+    video = make("a", three_objects())
+
+    class Lazy(Runs):
+        def propagate(self, *, start, **options):
+            self.drop = (3,) if start == 1 else ()
+            return super().propagate(start=start, **options)
+
+    with pytest.raises(ValueError, match="no result for frame 3 of a in one of 2 runs"):
+        score_sequence(Lazy(video), video, rule=RULES["youtube_vos"], later="separately")
+
+
+def test_the_rule_says_which_frames_of_a_run_count(make):
+    video = make("a", [square(0, 0), square(0), square(0), square(0)])
+    assert score_sequence(CopyFirst(), video, rule=RULES["lvos_v1"]).objects[0].frames == (1, 2, 3)
+    score = evaluate_vos(CopyFirst(), [video], rule=RULES["sa_v"])  # frames before the prompt are there, and empty
+    assert score.sequences[0].objects[0].frames == (1, 2)
+
+
+def test_objects_are_tracked_without_any_score(make):
+    video = make("a", [square(0), None, None])
+    tracked = list(track_sequence(CopyFirst(), video, video.first_frames()))
+    assert [(frame, [*masks]) for frame, masks in tracked] == [(t, [1]) for t in range(3)]
 
 
 def test_box_and_mask_prompts(make):
