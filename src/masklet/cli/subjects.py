@@ -1,0 +1,89 @@
+"""What ``masklet eval`` can score: the one place that ties trackers and models to names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ..evaluation.work import Subject
+
+Policy = Literal["default", "official", "benchmark"]
+FLOORS = ("copy-first", "optical-flow")
+OTHERS = ("official", "transformers")
+
+
+@dataclass(frozen=True)
+class SubjectChoice:
+    """A tracker by name; can be sent to other processes, where calling it loads it.
+
+    Attributes:
+        name: Name, Hugging Face id or file of a model; ``copy-first`` or ``optical-flow``; ``official:MODEL`` or
+            ``transformers:MODEL`` for the code of others with the weights of a model.
+        image_size: Side of the model's input; None: its own.
+        policy: Which :class:`~masklet.inference.options.SessionOptions`.
+        device: Where the model runs.
+        threads: Of each process; the same masks need the same number.
+    """
+
+    name: str
+    image_size: int | None = None
+    policy: Policy = "default"
+    device: str = "cpu"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise ValueError(f"expected at least 1 thread, got {self.threads}")
+
+    def __call__(self) -> Subject:
+        """Load it.
+
+        Raises:
+            ValueError: There is no such tracker.
+            OSError: The weights cannot be had.
+            ImportError: The code of others is not installed.
+        """
+        import cv2
+
+        from ..evaluation.work import Subject
+
+        cv2.setNumThreads(self.threads)
+        if self.name == "copy-first":
+            from ..baselines.copy_first import CopyFirst
+
+            return Subject(CopyFirst())
+        if self.name == "optical-flow":
+            from ..baselines.optical_flow import OpticalFlow
+
+            return Subject(OpticalFlow())
+        return self._of_model()
+
+    def _of_model(self) -> Subject:
+        import torch
+
+        from ..checkpoints.load import load
+        from ..evaluation.work import Subject
+        from ..inference.adapters import PredictorSegmenter, SessionTracker
+        from ..inference.options import SessionOptions
+
+        torch.set_num_threads(self.threads)
+        code, _, weights = self.name.rpartition(":")
+        if code not in OTHERS:
+            code, weights = "", self.name
+        model = load(weights, image_size=self.image_size, device=self.device)
+        if code == "official":
+            from ..baselines.official_sam2 import OfficialSegmenter, OfficialTracker
+
+            return Subject(OfficialTracker(model), OfficialSegmenter(model))
+        if code == "transformers":
+            from ..baselines.transformers_sam2 import TransformersSegmenter, TransformersTracker
+
+            return Subject(TransformersTracker(model), TransformersSegmenter(model))
+        options = {
+            "default": SessionOptions(),
+            "official": SessionOptions.official(),
+            "benchmark": SessionOptions.benchmark(),
+        }[self.policy]
+        segmenter = PredictorSegmenter(model)
+        return Subject(SessionTracker(model, options), segmenter, segmenter.last_logits)

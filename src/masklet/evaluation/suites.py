@@ -1,0 +1,72 @@
+"""Suites: what ``masklet eval`` asks of a tracker, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .runs import Unit
+
+if TYPE_CHECKING:
+    from ..data.records import VideoDataset
+    from .vos import Later, Prompt
+
+PROMPTS: dict[str, tuple[Prompt, int]] = {
+    "mask": ("mask", 1),
+    "box": ("box", 1),
+    "1 click": ("click", 1),
+    "3 clicks": ("click", 3),
+    "5 clicks": ("click", 5),
+}
+"""First-frame prompts of semi-supervised segmentation, with their number of clicks."""
+MODES = ("offline", "online")
+IMAGES = "images"
+PREDICTIONS = "predictions"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is asked.
+
+    Attributes:
+        summary: A line for the help.
+        groups: Of ``PROMPTS``, ``MODES`` and ``IMAGES``.
+        rule: Name of the rule that scores videos.
+        later: How objects that appear later than others are tracked.
+    """
+
+    summary: str
+    groups: tuple[str, ...] = ("mask",)
+    rule: str = "plain"
+    later: Later = "together"
+
+
+SUITES = {
+    "vos": Suite("any videos, from the first-frame mask, box, 1, 3 and 5 clicks", tuple(PROMPTS)),
+    "interactive": Suite("any videos, corrected by clicks on up to 8 frames, offline and online", MODES),
+    "images": Suite("any images, or the first frames of videos: 1, 3 and 5 clicks, and the box", (IMAGES,)),
+    "davis16": Suite("DAVIS 2016, from the mask", rule="davis16"),
+    "davis17": Suite("DAVIS 2017, from the mask", rule="davis17"),
+    "youtube_vos": Suite("YouTube-VOS, from the mask", rule="youtube_vos", later="separately"),
+    "mose": Suite("MOSE, from the mask", rule="mose"),
+    "lvos_v1": Suite("LVOS v1, from the mask", rule="lvos_v1", later="separately"),
+    "lvos_v2": Suite("LVOS v2, from the mask", rule="lvos_v2", later="separately"),
+    "sa_v": Suite("SA-V, from the mask", rule="sa_v", later="separately"),
+    "vost": Suite("VOST, from the mask; J only", rule="vost"),
+}
+
+
+def units_of(groups: tuple[str, ...], dataset: VideoDataset, most: int | None = None) -> list[Unit]:
+    """The pieces of work: every video under every group, in the order of the groups.
+
+    Raises:
+        ValueError: A group is unknown, or needs videos and the data set holds images.
+    """
+    known = (*PROMPTS, *MODES, IMAGES, PREDICTIONS)
+    for group in groups:
+        if group not in known:
+            raise ValueError(f"there is no prompt or mode {group!r}: expected some of {', '.join(known[:-1])}")
+        if dataset.stills and group != IMAGES:
+            raise ValueError(f"{dataset.root} holds images ({dataset.format}), {group!r} needs videos: take `images`")
+    names = dataset.names[:most]
+    return [Unit(group, index, name) for group in groups for index, name in enumerate(names)]
