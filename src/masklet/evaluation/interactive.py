@@ -116,6 +116,7 @@ def _online(user: _User, frames: int, threshold: float) -> Iterator[State]:
     frame, answer, values = user.clip.first, None, {}
     for n in range(1, frames + 1):
         given, stop = user.click(frame, answer), None
+        values = {t: value for t, value in values.items() if t < frame}
         for t, mask, value in user.track(frame):
             values[t] = value
             if n < frames and t > frame and value[0] < threshold:
