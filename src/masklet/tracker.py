@@ -31,14 +31,20 @@ class Tracker(Protocol):
     ) -> Bool[np.ndarray, "h w"]:
         """Prompt one object on one frame (pixels of the video) and return its mask there.
 
-        What is given replaces what was given for that object and frame before.
+        What is given replaces what was given for that object and frame before. On a frame that was tracked, and on one
+        whose earlier clicks come again with new ones, clicks correct the mask that is there.
         """
         ...
 
     def propagate(
         self, *, start: int | None = None, stop: int | None = None, reverse: bool = False
     ) -> Iterator[tuple[int, Mapping[int, Bool[np.ndarray, "h w"]]]]:
-        """Yield ``(frame, {object_id: mask})`` from ``start`` to ``stop`` (both included)."""
+        """Yield ``(frame, {object_id: mask})`` from ``start`` to ``stop`` (both included).
+
+        A prompted frame keeps the mask of its prompt. The caller may stop iterating, prompt, and propagate again from
+        there or from an earlier frame: only the prompts and what was made of the frames before ``start`` count then
+        (after it, in reverse), never what was made of later ones.
+        """
         ...
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_sets import labels, put_labels, put_picture
+from made_sets import labels, mask, put_json, put_labels, put_picture
 
 from masklet.data.open import open_dataset
 from masklet.data.regions import bsds_dev_regions, ccp_dev_regions, first_frame_regions
+from masklet.masks import rle
 from masklet.masks.label_png import read_label_png
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -28,7 +29,7 @@ def test_bsds_regions_are_large_ones_of_the_first_annotator():
         large = [t for t in truth if t.mean() >= 0.005]
         dropped += len(truth) - len(large)
         assert len(sample.masks) == min(8, len(large))
-        assert all(any((mask == t).all() for t in large) for mask in sample.masks)
+        assert all(any((found == t).all() for t in large) for found in sample.masks)
         assert len({mask.tobytes() for mask in sample.masks}) == len(sample.masks)
     assert dropped > 0
 
@@ -65,6 +66,44 @@ def test_first_frames_hold_every_object_seen_there(tmp_path):
     assert two.masks.shape == (2, 32, 48)
     assert (np.tensordot(np.arange(1, 3), two.masks, 1) == labels(3)).all()
     assert (two.image == open_dataset(tmp_path)[1].image(3)).all()
+
+
+def test_small_objects_can_be_left_out_and_many_sampled(tmp_path):
+    made = np.zeros((32, 48), np.uint8)
+    for object_id in range(1, 7):
+        made[: 2 * object_id, 8 * (object_id - 1) : 8 * object_id] = object_id
+    put_picture(tmp_path / "images" / "a.jpg", np.zeros((32, 48, 3), np.uint8))
+    put_labels(tmp_path / "masks" / "a.png", made)
+    dataset = open_dataset(tmp_path)
+    (all_of_them,) = first_frame_regions(dataset)
+    assert len(all_of_them.masks) == 6
+    (large,) = first_frame_regions(dataset, smallest=8 * 8 / made.size)
+    assert [mask.sum() for mask in large.masks] == [64, 80, 96]
+    (some,) = first_frame_regions(dataset, limit=4)
+    sizes = [mask.sum() for mask in some.masks]
+    assert len(sizes) == 4
+    assert sizes == sorted(set(sizes))
+    (again,) = first_frame_regions(dataset, limit=4)
+    assert (again.masks == some.masks).all()
+    assert list(first_frame_regions(dataset, smallest=0.5)) == []
+
+
+@pytest.mark.parametrize("kind", ["coco", "sa_1b"])
+def test_stored_masks_of_image_sets(tmp_path, kind):
+    masks = [mask(4, 1), mask(4, 2), np.zeros((32, 48), bool)]
+    codes = [{"id": 7 + i, "image_id": 1, "segmentation": rle.encode(one)} for i, one in enumerate(masks)]
+    if kind == "coco":
+        put_picture(tmp_path / "images" / "a.jpg", index=4)
+        known = [{"id": 1, "file_name": "a.jpg", "height": 32, "width": 48}]
+        put_json(tmp_path / "annotations" / "instances.json", {"images": known, "annotations": codes})
+    else:
+        put_picture(tmp_path / "sa_1.jpg", index=4)
+        put_json(tmp_path / "sa_1.json", {"image": {}, "annotations": codes})
+    dataset = open_dataset(tmp_path)
+    assert dataset.format == kind
+    (sample,) = first_frame_regions(dataset)
+    assert (sample.masks == masks[:2]).all()
+    assert sample.image.shape == (32, 48, 3)
 
 
 def test_images_are_videos_of_one_frame(tmp_path):

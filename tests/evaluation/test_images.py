@@ -55,6 +55,21 @@ def test_predicted_iou_chooses_and_the_oracle_is_reported_beside():
     assert not box["multimask"]
 
 
+def test_every_click_and_candidate_is_recorded():
+    first = [strip(10), strip(20), strip(5)], [0.2, 0.1, 0.9]
+    segmenter = Scripted(first, ([strip(16)], [1.0]), ([strip(24)], [1.0]), ([strip(20)], [1.0]))
+    sample = ImageRegions("a", IMAGE, strip(20)[None])
+    (mask,) = evaluate_images(segmenter, [sample], clicks=(1, 5), boxes=False).masks
+    assert mask.candidates == pytest.approx((0.5, 1.0, 0.25))
+    assert (mask.chosen, mask.best, mask.best_of_candidates) == (2, 1, 1.0)
+    assert mask.click_iou == pytest.approx((0.25, 0.8, 20 / 24, 1.0))
+    assert mask.after_clicks == {1: 0.25, 5: 1.0}
+    assert [(c.frame, c.label) for c in mask.clicks] == [(0, 1), (0, 1), (0, 1), (0, 0)]
+    asked = segmenter.asked[-1]["points"].tolist()
+    assert [[c.x, c.y] for c in mask.clicks] == asked
+    assert [x // 5 for x, _ in asked] == [1, 2, 3, 4]  # in strips 0-19, 5-19, 16-19, 20-23
+
+
 def test_the_chosen_candidate_is_the_one_refined():
     segmenter = Scripted(([strip(10), strip(15)], [0.1, 0.7]), ([strip(20)], [1.0]))
     sample = ImageRegions("a", IMAGE, strip(20)[None])

@@ -6,12 +6,15 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 
 from .records import AnnotatedVideo
 from .stills import Region, Still, StillStore, dev_stills
+
+T = TypeVar("T")
 
 SMALLEST_SHARE = 0.005
 """Regions below this share of the image are left out."""
@@ -58,13 +61,23 @@ def ccp_dev_regions(root: Path, limit: int = 4) -> Iterator[ImageRegions]:
         yield _image_regions(still, store, person + _sample(still.name, parts, limit))
 
 
-def first_frame_regions(videos: Iterable[AnnotatedVideo]) -> Iterator[ImageRegions]:
-    """Yield the first annotated frame of each video or image that shows an object, with all objects seen there."""
+def first_frame_regions(
+    videos: Iterable[AnnotatedVideo], *, smallest: float = 0.0, limit: int | None = None
+) -> Iterator[ImageRegions]:
+    """Yield the first annotated frame of each video or image that shows an object, with the objects seen there.
+
+    Args:
+        videos: A data set in any format: what :func:`masklet.data.open.open_dataset` gives.
+        smallest: Objects below this share of the frame are left out, and a frame that shows no other.
+        limit: Most objects a frame; more are sampled, always the same ones. An image of SA-1B has a hundred.
+    """
     for video in videos:
         for frame in video.annotated:
-            masks = video.masks(frame)
+            masks = list(video.masks(frame).values())
             if masks:
-                yield ImageRegions(video.name, video.image(frame), np.stack(list(masks.values())))
+                kept = [mask for mask in masks if mask.mean() >= smallest]
+                if kept:
+                    yield ImageRegions(video.name, video.image(frame), np.stack(_sample(video.name, kept, limit)))
                 break
 
 
@@ -80,9 +93,9 @@ def _large(region: Region, part_map: np.ndarray) -> bool:
     return region.area >= SMALLEST_SHARE * part_map.size
 
 
-def _sample(name: str, regions: list[Region], limit: int) -> list[Region]:
-    """At most ``limit`` regions in their order; the choice depends on the image's name alone."""
-    if len(regions) <= limit:
+def _sample(name: str, regions: list[T], limit: int | None) -> list[T]:
+    """At most ``limit`` regions in their order; the choice depends on the image's name and their number alone."""
+    if limit is None or len(regions) <= limit:
         return regions
     chosen = np.random.default_rng(zlib.crc32(name.encode())).choice(len(regions), limit, replace=False)
     return [regions[i] for i in sorted(chosen)]

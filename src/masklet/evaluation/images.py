@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..data.regions import ImageRegions
 from ..interaction.clicks import box_of, center_click
 from .metrics import jaccard
+from .scores import Click
 
 if TYPE_CHECKING:
     from ..tracker import ImageSegmenter
@@ -23,9 +24,13 @@ class MaskScore:
     Attributes:
         name: Name of the image.
         index: Place of the mask in the image's masks.
-        after_clicks: IoU by number of clicks given.
+        after_clicks: IoU by number of clicks, for the numbers that were asked for.
         best_of_candidates: Highest IoU among the first click's candidates, as if the user chose.
         box: IoU from the exact box; None where boxes were not asked for.
+        clicks: What the simulated user clicked, in order; an answer without any error ends it.
+        click_iou: IoU after each of the clicks.
+        candidates: IoU of each candidate of the first click.
+        chosen: Place of the candidate with the highest predicted IoU: the answer that counts and that is refined.
     """
 
     name: str
@@ -33,6 +38,15 @@ class MaskScore:
     after_clicks: Mapping[int, float]
     best_of_candidates: float
     box: float | None
+    clicks: tuple[Click, ...] = ()
+    click_iou: tuple[float, ...] = ()
+    candidates: tuple[float, ...] = ()
+    chosen: int = 0
+
+    @property
+    def best(self) -> int:
+        """Place of the candidate with the highest IoU."""
+        return int(np.argmax(self.candidates))
 
 
 @dataclass(frozen=True)
@@ -117,38 +131,42 @@ def iter_images(
         for index, gt in enumerate(sample.masks):
             if not gt.any():
                 raise ValueError(f"mask {index} of {sample.name} is empty: drop it")
-            after, best = _click(segmenter, gt, max(clicks), logits)
+            clicked = _click(segmenter, gt, max(clicks), logits)
             box = None
             if boxes:
                 masks, _ = segmenter.predict(box=box_of(gt), multimask=False)
                 box = float(jaccard(np.asarray(masks[0]), gt))
-            yield MaskScore(sample.name, index, {n: after[n - 1] for n in sorted(clicks)}, best, box)
+            after = {n: clicked.click_iou[min(n, len(clicked.click_iou)) - 1] for n in sorted(clicks)}
+            yield MaskScore(sample.name, index, after, max(clicked.candidates), box, *clicked)
 
 
-def _click(
-    segmenter: ImageSegmenter, gt: np.ndarray, count: int, logits: Callable[[], np.ndarray] | None
-) -> tuple[list[float], float]:
-    """IoU after 1..count clicks, and the IoU of the best candidate of the first."""
-    xy, label = center_click(gt)
-    points, labels = [xy], [label]
-    masks, predicted = segmenter.predict(points=np.array(points, np.float32), labels=np.array(labels), multimask=True)
-    masks = np.asarray(masks)
-    each = jaccard(masks, np.broadcast_to(gt, masks.shape))
+class _Clicked(NamedTuple):
+    """The last fields of a :class:`MaskScore`."""
+
+    clicks: tuple[Click, ...]
+    click_iou: tuple[float, ...]
+    candidates: tuple[float, ...]
+    chosen: int
+
+
+def _click(segmenter: ImageSegmenter, gt: np.ndarray, count: int, logits: Callable[[], np.ndarray] | None) -> _Clicked:
+    """Click at most ``count`` times, until there is no error."""
+    clicks: list[Click] = []
+
+    def predict(prediction: np.ndarray | None, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+        (x, y), label = center_click(gt, prediction)
+        clicks.append(Click(0, x, y, label))
+        points = np.array([(c.x, c.y) for c in clicks], np.float32)
+        masks, predicted = segmenter.predict(points=points, labels=np.array([c.label for c in clicks]), **options)
+        return np.asarray(masks), predicted
+
+    masks, predicted = predict(None, multimask=True)
+    candidates = tuple(map(float, jaccard(masks, np.broadcast_to(gt, masks.shape))))
     chosen = int(np.argmax(predicted))
-    values, answer = [float(each[chosen])], masks[chosen]
-    for _ in range(count - 1):
-        if values[-1] < 1.0:
-            xy, label = center_click(gt, answer)
-            points.append(xy)
-            labels.append(label)
-            masks, _ = segmenter.predict(
-                points=np.array(points, np.float32),
-                labels=np.array(labels),
-                mask_logits=None if logits is None else logits()[chosen],
-                multimask=False,
-            )
-            answer, chosen = np.asarray(masks[0]), 0
-            values.append(float(jaccard(answer, gt)))
-        else:
-            values.append(1.0)
-    return values, float(each.max())
+    values, place = [candidates[chosen]], chosen
+    while len(values) < count and values[-1] < 1.0:
+        earlier = None if logits is None else logits()[place]
+        masks, _ = predict(masks[place], mask_logits=earlier, multimask=False)
+        place = 0
+        values.append(float(jaccard(masks[0], gt)))
+    return _Clicked(tuple(clicks), tuple(values), candidates, chosen)
