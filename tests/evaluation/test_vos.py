@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from masklet.baselines.copy_first import CopyFirst
 from masklet.data.open import open_dataset
-from masklet.evaluation.copy_first import CopyFirst
 from masklet.evaluation.metrics import boundary_f
 from masklet.evaluation.vos import evaluate_vos, prompt_object, score_sequence, scored_frames
 from masklet.masks.label_png import write_label_png
