@@ -259,7 +259,7 @@ def torchvision(monkeypatch):
 def check_images(video, theirs) -> None:
     mine = PredictorSegmenter(model())
     mine.predictor.resample = "official_image"
-    samples = [ImageRegions(str(t), video.image(t), tuple(video.masks(t).values())) for t in (0, 4)]
+    samples = [ImageRegions(str(t), video.image(t), np.stack([*video.masks(t).values()])) for t in (0, 4)]
     a, b = (evaluate_images(s, samples, (1, 2, 3), logits=lambda s=s: s.logits) for s in (mine, theirs))
     assert len(a.masks) == 3
     for one, other in zip(a.masks, b.masks, strict=True):
