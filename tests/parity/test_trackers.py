@@ -194,6 +194,14 @@ def test_a_correction_is_ours_too(video, in_double):
 
 
 @official
+def test_an_object_that_comes_later_is_tracked_in_single_precision_too(video):
+    theirs = OfficialTracker(model())
+    theirs.open(video.images)
+    theirs.prompt(2, 1, box=(10, 10, 60, 60))
+    assert [t for t, _ in theirs.propagate(start=0, stop=3)] == [0, 1, 2, 3]
+
+
+@official
 def test_a_wrong_option_shows(video, in_double):
     theirs = OfficialTracker(model())
     in_double(theirs.predictor)

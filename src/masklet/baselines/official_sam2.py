@@ -23,6 +23,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 
 from ..checkpoints.convert import to_official
@@ -69,6 +70,7 @@ class OfficialTracker:
     def __init__(self, model: Sam2, *, postprocess: bool = True, non_overlap: bool = False) -> None:
         self.predictor = _built("build_sam2_video_predictor", model, postprocess)
         self.predictor.non_overlap_masks = non_overlap
+        self.predictor.memory_attention.register_forward_pre_hook(_at_least_float32, with_kwargs=True)
         if postprocess and find_spec("sam2._C") is None:
             log.warning("the sam2 package was installed without its CUDA extension: no holes are filled")
             self.predictor.fill_hole_area = 0  # what happens anyway, less a warning on every frame
@@ -190,6 +192,16 @@ def _built(builder: str, model: Sam2, postprocess: bool) -> Any:
     )
     built.load_state_dict(to_official(model.state_dict()))
     return built
+
+
+def _at_least_float32(_module: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Memory maps are stored in bfloat16.
+
+    Pointers beside them raise the type to that of the weights; without any (on frames before the object's prompt) the
+    official code fails outside of autocast.
+    """
+    memory = kwargs["memory"]
+    return args, {**kwargs, "memory": memory.to(torch.promote_types(memory.dtype, torch.float32))}
 
 
 def _masks(ids: list[int], logits: Any) -> dict[int, np.ndarray]:
