@@ -18,10 +18,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from masklet.baselines.copy_first import CopyFirst
 from masklet.data.plain_folders import open_plain_folders
 from masklet.data.records import AnnotatedVideo
 from masklet.data.regions import ImageRegions, bsds_dev_regions, ccp_dev_regions, first_frame_regions
-from masklet.evaluation.copy_first import CopyFirst
 from masklet.evaluation.images import ImageScore, evaluate_images
 from masklet.evaluation.scores import VosScore
 from masklet.evaluation.vos import Prompt, evaluate_vos

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 import masklet
+from masklet.evaluation.hardware import hardware
 from masklet.model.config import CONFIGS, with_image_size
 from masklet.model.memory_bank import MemoryBank
 from masklet.model.sam2 import build, no_prompt
@@ -75,7 +76,7 @@ def measure(name: str, size: int | None) -> None:
 
 def main() -> None:
     """Measure what the command line names."""
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}; milliseconds")
+    print(f"{hardware()}; milliseconds")
     print("| model | px | image encoder | memory attention | mask decoder | memory encoder | frame | frames/s |")
     print("|" + "---|" * 8)
     for argument in sys.argv[1:] or ["nano:384", "nano:256", "sam2.1_hiera_tiny:512", "sam2.1_hiera_tiny:1024"]:

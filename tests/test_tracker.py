@@ -5,14 +5,23 @@ import inspect
 import numpy as np
 import pytest
 
+from masklet.baselines.copy_first import CopyFirst
+from masklet.baselines.official_sam2 import OfficialSegmenter, OfficialTracker
+from masklet.baselines.optical_flow import OpticalFlow
+from masklet.baselines.transformers_sam2 import TransformersSegmenter, TransformersTracker
 from masklet.inference.adapters import PredictorSegmenter, SessionTracker
 from masklet.model.sam2 import Sam2
 from masklet.tracker import ImageSegmenter, Tracker
 from tiny_model import DISC
 
+TRACKERS = [SessionTracker, CopyFirst, OpticalFlow, OfficialTracker, TransformersTracker]
+SEGMENTERS = [PredictorSegmenter, OfficialSegmenter, TransformersSegmenter]
 
-@pytest.mark.parametrize(("protocol", "ours"), [(Tracker, SessionTracker), (ImageSegmenter, PredictorSegmenter)])
-def test_our_adapters_take_what_the_protocols_promise(protocol: type, ours: type):
+
+@pytest.mark.parametrize(
+    ("protocol", "ours"), [*((Tracker, one) for one in TRACKERS), *((ImageSegmenter, one) for one in SEGMENTERS)]
+)
+def test_adapters_and_baselines_take_what_the_protocols_promise(protocol: type, ours: type):
     promised = {n: f for n, f in vars(protocol).items() if inspect.isfunction(f) and not n.startswith("_")}
     assert promised
     for name, function in promised.items():

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from masklet.baselines.copy_first import CopyFirst
 from masklet.data.open import open_dataset
-from masklet.evaluation.copy_first import CopyFirst
 from masklet.evaluation.metrics import boundary_f
 from masklet.evaluation.rules import RULES
 from masklet.evaluation.scores import Click

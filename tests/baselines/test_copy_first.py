@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from masklet.evaluation.copy_first import CopyFirst
+from masklet.baselines.copy_first import CopyFirst
 
 
 @pytest.fixture
