@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,12 +16,13 @@ from .subjects import FLOORS, Policy, SubjectChoice
 
 if TYPE_CHECKING:
     from ..data.records import VideoDataset
-    from ..evaluation.gallery import Shot
+    from ..evaluation.rules import Seen
     from ..evaluation.runs import Pool, Unit
     from ..evaluation.suites import Suite
     from ..evaluation.work import Work
 
-RECORD, TABLES, PAGE, MASKS = "run.json", "report.md", "report.html", "masks"
+RECORD, MASKS = "run.json", "masks"
+Texts = Annotated[list[str], tyro.conf.UseAppendAction]
 
 
 def evaluate(
@@ -31,108 +33,175 @@ def evaluate(
     tracker: str = "nano",
     predictions: Path | None = None,
     layout: Annotated[str, tyro.conf.arg(metavar="merged|objects")] = "merged",
-    prompts: list[str] = [],  # noqa: B006 - tyro reads the default, nothing changes it
+    prompt: Texts = [],  # noqa: B006 - tyro reads the default, nothing changes it
     videos: int | None = None,
     format: str | None = None,
     split: str | None = None,
+    unseen: Path | None = None,
     image_size: int | None = None,
     policy: Policy = "default",
     device: str = "cpu",
     workers: int = 0,
     threads: int = 1,
     ray: str | None = None,
-    beside: list[Path] = [],  # noqa: B006
+    beside: Annotated[list[Path], tyro.conf.UseAppendAction] = [],  # noqa: B006
     compare: Path | None = None,
     quiet: bool = False,
 ) -> int:
     """Score a tracker, or predictions on disk, and write reports.
 
-    Writes run.json (every video, object and frame), report.md, report.html (one page, no network) and masks/ (what was
-    tracked, as the servers of benchmarks take it). The same command goes on with what was stopped; results do not
-    depend on the number of workers.
+    Writes run.json (every video, object and frame), report.md, report.html (one page that loads nothing) and masks/
+    (what was tracked, as the servers of benchmarks take it). The same command goes on with what was stopped; results
+    do not depend on the number of workers.
 
     Args:
         suite: vos, interactive, images, davis16, davis17, youtube_vos, mose, lvos_v1, lvos_v2, sa_v, vost.
         data: Folder or address of the videos or images, in any format of masklet data check.
         output: Folder to write into.
-        tracker: Name, Hugging Face id or file of a model; copy-first, optical-flow; official:MODEL, transformers:MODEL.
-        predictions: Folder of predictions to score, instead of a tracker.
+        tracker: Name, Hugging Face id or file of a model; copy-first, optical-flow; official:MODEL, transformers:MODEL
+            (their code with the weights of a model).
+        predictions: Folder of predictions to be scored instead of a tracker.
         layout: How predictions lie and masks are written: merged (a label map a frame) or objects (a folder an object).
-        prompts: Some of mask, box, "1 click", "3 clicks", "5 clicks", instead of those of the suite.
+        prompt: mask, box, "1 click", "3 clicks" or "5 clicks" instead of those of the suite; may be repeated.
         videos: Take the first so many only.
         format: Of the data, where it is not recognised.
         split: Of the data.
+        unseen: Text file, a line each: categories (youtube_vos) or videos (lvos_v2) that no training set has.
         image_size: Side of the model's input.
         policy: Session options: default; official, as the official predictor; benchmark, without post-processing.
         device: cpu, cuda, mps.
-        workers: Processes; 0: one a core. With --ray: actors, 0: one for each CPU of the cluster.
+        workers: Processes; 0: one a core. With --ray: actors; 0: one for each CPU of the cluster.
         threads: Of each of them.
-        ray: Address of a Ray cluster (auto, local, ray://...). Data, models and OUTPUT must be there for all machines.
-        beside: run.json of other runs, to be shown in the same tables.
+        ray: Address of a Ray cluster: auto, local, ray://HOST:PORT. DATA, OUTPUT and models must be there on all its
+            machines.
+        beside: run.json of another run, to stand in the same tables; may be repeated.
         compare: run.json of a run on the same videos, for paired tests.
-        quiet: No progress.
+        quiet: No line for each result.
     """
     from ..data.open import open_dataset
     from ..evaluation.rules import RULES, summarise
     from ..evaluation.run_record import RunRecord, read_run, write_run
     from ..evaluation.runs import run_units
-    from ..evaluation.speed import hardware
     from ..evaluation.suites import PREDICTIONS, SUITES, units_of
     from ..evaluation.work import Work, gather
 
     if suite not in SUITES:
         raise ValueError(f"there is no suite {suite!r}: expected one of {', '.join(SUITES)}")
+    if layout not in ("merged", "objects"):
+        raise ValueError(f"got --layout {layout}, expected merged or objects")
     others, compared = [read_run(path) for path in beside], None if compare is None else read_run(compare)
     check_compute(device, image_size)
-    asked, dataset = SUITES[suite], open_dataset(data, format, split)
-    groups = (PREDICTIONS,) if predictions is not None else tuple(prompts) or _groups(asked, tracker)
-    units = units_of(groups, dataset, videos)
-    choice = None if predictions is not None else SubjectChoice(tracker, image_size, policy, device, threads)
-    output = output.absolute()
-    work = Work(
-        data,
-        choice,
-        asked.rule,
-        asked.later,
-        format,
-        split,
-        None if choice is None else str(output / MASKS),
-        _layout(layout),
-        None if predictions is None else str(predictions.absolute()),
-    )
+    asked, dataset, output = SUITES[suite], open_dataset(data, format, split), output.absolute()
+    seen = _seen(asked, dataset, unseen)
+    choice, masks, scored = SubjectChoice(tracker, image_size, policy, device, threads), str(output / MASKS), None
+    groups = tuple(prompt) or (("mask",) if tracker in FLOORS else asked.groups)
     if predictions is not None:
-        _look_through(dataset, predictions, asked, work)
-    settings = _settings(suite, tracker, work, choice, groups)
-    results: list[tuple[Unit, Any]] = []
-    faults: dict[Unit, str] = {}
-    for done in run_units(units, work, output, settings, _pool(workers, ray, device)):
-        if done.fault is None:
-            results.append((done.unit, done.result))
-        else:
-            faults[done.unit] = done.fault
-        if not quiet:
-            said = "" if done.fault is None else f": {done.fault}"
-            print(f"{len(results) + len(faults)}/{len(units)} {done.unit.group}, {done.unit.name}{said}", flush=True)
-    if faults:
-        lines = [f"  {unit.group}, {unit.name}: {text}" for unit, text in faults.items()]
-        print("\n".join(["", "faults:", *lines]), file=sys.stderr)
-        raise ValueError(
-            f"{len(faults)} of {len(units)} results are missing, so there is no report: mend the data (or leave these "
-            "videos out) and give the same command again; what was finished is kept"
-        )
-    found = gather(results, suite if dataset.stills else f"first frames of {Path(data).name}")
-    rule = RULES[asked.rule]
+        choice, masks, scored, groups = None, None, str(predictions.absolute()), (PREDICTIONS,)
+    units = units_of(groups, dataset, videos)
+    work = Work(data, choice, asked.rule, asked.later, format, split, masks, layout, scored)
+    if predictions is not None:
+        _look_through(dataset, predictions, work)
+    settings = {"suite": suite, "groups": list(groups), **asdict(work)}
+    results = _finished(run_units(units, work, output, settings, _pool(workers, ray)), len(units), quiet)
+    found = gather(results, Path(data).name)
     record = RunRecord(
         suite=suite,
-        tracker=tracker if predictions is None else Path(predictions).name,
+        tracker=tracker if predictions is None else predictions.name,
         settings=settings,
-        hardware=hardware(),
+        hardware=_hardware(device, threads),
         vos=found.vos,
         interactive=found.interactive,
         images=found.images,
-        headlines={prompt: summarise(rule, score, _seen(asked, dataset)) for prompt, score in found.vos.items()},
+        headlines={name: summarise(RULES[asked.rule], score, seen) for name, score in found.vos.items()},
         data=data,
     )
     write_run(record, output / RECORD)
-    print(_reports([record, *others], compared, dataset, output, predictions))
+    _write_reports([record, *others], compared, dataset, work, output)
+    print(f"{output}: {RECORD}, report.md, report.html")
     return 0
+
+
+def _seen(suite: Suite, dataset: VideoDataset, unseen: Path | None) -> Seen | None:
+    """Which objects are of seen categories, for the two benchmarks that report them apart."""
+    import json
+
+    from ..data.paths import data_path
+    from ..evaluation.rules import seen_by_category
+
+    if suite.rule not in ("youtube_vos", "lvos_v2"):
+        return None
+    if unseen is None:
+        what = "the categories" if suite.rule == "youtube_vos" else "the videos"
+        raise ValueError(f"{suite.rule} reports seen and unseen apart: name {what} that are unseen with --unseen FILE")
+    lines = {line.strip() for line in unseen.read_text().splitlines() if line.strip()}
+    if suite.rule == "youtube_vos":
+        return seen_by_category(json.loads((data_path(dataset.root) / "meta.json").read_text()), lines)
+    return {(v.name, o): v.name not in lines for v in dataset for t in v.annotated for o in v.objects(t)}
+
+
+def _look_through(dataset: VideoDataset, predictions: Path, work: Work) -> None:
+    """Refuse predictions in which something is wrong before any is scored, and say all of it."""
+    from ..evaluation.prediction_check import check_predictions
+    from ..evaluation.rules import RULES
+
+    found = check_predictions(dataset, predictions, RULES[work.rule], work.layout)
+    for note in found.notes:
+        print(f"note: {note.file}: {note.fault}", file=sys.stderr)
+    for fault in found.faults:
+        print(f"{fault.file}: {fault.fault}", file=sys.stderr)
+    if found.faults:
+        raise ValueError(f"{len(found.faults)} things are wrong with these predictions (listed above): nothing is scored")
+
+
+def _pool(workers: int, ray: str | None) -> Pool:
+    from ..evaluation.ray_pool import RayPool
+    from ..evaluation.runs import Processes, ThisProcess
+
+    if workers < 0:
+        raise ValueError(f"got --workers {workers}, expected 0 (as many as fit) or more")
+    if ray is not None:
+        return RayPool(ray, workers or None)
+    count = workers or os.cpu_count() or 1
+    return ThisProcess() if count == 1 else Processes(count)
+
+
+def _finished(results: Any, count: int, quiet: bool) -> list[tuple[Unit, Any]]:
+    """All results; if some are missing, all that is wrong is said and there are none."""
+    good: list[tuple[Unit, Any]] = []
+    faults: list[str] = []
+    for done in results:
+        said = f"{done.unit.group}, {done.unit.name}"
+        if done.fault is None:
+            good.append((done.unit, done.result))
+        else:
+            faults.append(f"{said}: {done.fault}")
+        if not quiet:
+            print(f"{len(good) + len(faults)}/{count} {said}{'' if done.fault is None else ': FAULT'}", flush=True)
+    if faults:
+        print("\n".join(faults), file=sys.stderr)
+        raise ValueError(
+            f"{len(faults)} of {count} results are missing (listed above), so there is no report: mend the data and "
+            "give the same command again; what was finished is kept"
+        )
+    return good
+
+
+def _hardware(device: str, threads: int) -> str:
+    import torch
+
+    from ..evaluation.hardware import hardware
+
+    torch.set_num_threads(threads)
+    return str(hardware(device))
+
+
+def _write_reports(records: Sequence[Any], compared: Any, dataset: VideoDataset, work: Work, output: Path) -> None:
+    from ..evaluation.markdown import markdown_report
+    from ..evaluation.page import report_page
+    from ..video.atomic import write_bytes
+    from .report_pictures import ReportPictures
+
+    where = work.masks or work.predictions
+    pictures = ReportPictures(dataset, None if where is None else Path(where), work.layout, flat=work.masks is None)
+    write_bytes(output / "report.md", markdown_report(records, compared).encode())
+    write_bytes(output / "report.html", report_page(records, pictures, compared).encode())

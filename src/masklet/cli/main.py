@@ -45,6 +45,7 @@ VERBS = {
     "segment": Verb("masklet.cli.segment", "segment", "Segment objects of an image from points, boxes or masks."),
     "track": Verb("masklet.cli.track", "track", "Track objects through a video and write their masks."),
     "demo": Verb("masklet.cli.demo", "demo", "Track two objects through a real video, to see that all works."),
+    "eval": Verb("masklet.cli.eval", "evaluate", "Score a tracker or predictions, and write reports."),
     "train": Verb("masklet.cli.train", "train", "Train or fine-tune a model by a recipe."),
     "ablate": Verb("masklet.cli.ablate", "ablate", "Train variants of a recipe, and see what one choice matters."),
     "models": Verb("masklet.cli.models", "models", "List the models that can be loaded and those that are cached."),

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 Policy = Literal["default", "official", "benchmark"]
 FLOORS = ("copy-first", "optical-flow")
+"""They look at no more than masks, so they are asked for no clicks and no boxes."""
 OTHERS = ("official", "transformers")
 
 
@@ -75,15 +76,17 @@ class SubjectChoice:
         if code == "official":
             from ..baselines.official_sam2 import OfficialSegmenter, OfficialTracker
 
-            return Subject(OfficialTracker(model), OfficialSegmenter(model))
+            official = OfficialSegmenter(model)
+            return Subject(OfficialTracker(model), official, lambda: official.logits)
         if code == "transformers":
             from ..baselines.transformers_sam2 import TransformersSegmenter, TransformersTracker
 
-            return Subject(TransformersTracker(model), TransformersSegmenter(model))
+            theirs = TransformersSegmenter(model)
+            return Subject(TransformersTracker(model), theirs, lambda: theirs.logits)
         options = {
             "default": SessionOptions(),
             "official": SessionOptions.official(),
             "benchmark": SessionOptions.benchmark(),
         }[self.policy]
         segmenter = PredictorSegmenter(model)
-        return Subject(SessionTracker(model, options), segmenter, segmenter.last_logits)
+        return Subject(SessionTracker(model, options), segmenter, lambda: segmenter.logits)

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8, UInt16
 
 from ..data.check import Fault, described
-from ..data.records import AnnotatedVideo
+from ..data.records import AnnotatedVideo, Mask
 from ..masks.label_png import read_label_png
 from ..video.atomic import write_bytes
 from ..video.mask_files import write_mask_file
@@ -184,6 +184,21 @@ def read_predictions(
             yield frame, {part: one > 0 for part, one in labels.items() if part is not None}
     if faults:
         raise BadPredictions(faults)
+
+
+def read_prediction(video: AnnotatedVideo, folder: Path, layout: Layout, frame: int, object_id: int) -> Mask | None:
+    """One mask of one frame as it was written; None where there is no such file.
+
+    Raises:
+        ValueError: The file is damaged or holds no labels.
+    """
+    name = f"{frame_names(video)[frame]}.png"
+    where = folder / video.name
+    path = where / name if layout == "merged" else where / f"{object_id:03d}" / name
+    if not path.is_file():
+        return None
+    labels = read_label_png(path)
+    return labels == object_id if layout == "merged" else labels > 0
 
 
 def object_folders(where: Path) -> dict[int, Path]:

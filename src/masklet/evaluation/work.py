@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,7 @@ class Subject:
 
     tracker: Tracker | None = None
     segmenter: ImageSegmenter | None = None
-    logits: Callable[[], np.ndarray] | None = None
+    logits: Callable[[], np.ndarray | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,3 @@ def gather(results: Iterable[tuple[Unit, Any]], images: str = "images") -> Gathe
             gathered.vos[name] = VosScore(tuple(from_plain(SequenceScore, one, group) for one in ordered))
     return gathered
 
-
-def faults(done: Mapping[Unit, str]) -> str:
-    """All that is wrong with the data, a line a unit."""
-    lines = [f"{unit.group}, {unit.name}: {text}" for unit, text in done.items()]
-    return f"{len(lines)} of the results are missing:\n" + "\n".join(lines)

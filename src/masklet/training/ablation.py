@@ -128,7 +128,7 @@ def families(recipe: Recipe) -> dict[str, Family]:
             "Scores follow a power law of the amount of SA-V (figure 7).",
             {
                 str(share): {f"sources.{i}.share": str(share) for i in range(len(recipe.sources))}
-                for share in (0.03, 0.1, 0.3, 1.0)
+                for share in (0.003, 0.03, 0.1, 0.3, 1.0)
             },
             scaling=True,
         ),

@@ -1,0 +1,44 @@
+"""Pictures of a report: frames of the data set with the masks that an evaluation has kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..data.records import VideoDataset
+    from ..evaluation.gallery import Shot
+    from ..evaluation.prediction_folders import Layout
+
+
+@dataclass(frozen=True)
+class ReportPictures:
+    """Draws the shots of a report; can be called where :data:`~masklet.evaluation.gallery.Pictures` is asked for.
+
+    Attributes:
+        dataset: What was evaluated.
+        masks: Where masks are kept: a folder for each prompt, or where ``flat`` of each video; None: nowhere.
+        layout: How they are kept.
+        flat: See ``masks``.
+    """
+
+    dataset: VideoDataset
+    masks: Path | None
+    layout: Layout
+    flat: bool
+
+    def __call__(self, shot: Shot) -> bytes | None:
+        """The JPEG of a shot; None for a video that is no longer there."""
+        from ..evaluation.gallery import draw_shot
+        from ..evaluation.prediction_folders import read_prediction
+
+        if shot.video not in self.dataset.names:
+            return None
+        video = self.dataset[self.dataset.names.index(shot.video)]
+        truth = video.masks(shot.frame, (shot.object_id,)).get(shot.object_id) if shot.frame in video.annotated else None
+        kept = None
+        if self.masks is not None:
+            folder = self.masks if self.flat else self.masks / shot.protocol
+            kept = read_prediction(video, folder, self.layout, shot.frame, shot.object_id)
+        return draw_shot(shot, video.image(shot.frame), kept, truth)
