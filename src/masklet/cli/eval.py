@@ -101,7 +101,7 @@ def evaluate(
     work = Work(data, choice, asked.rule, asked.later, format, split, masks, layout, scored)
     if predictions is not None:
         _look_through(dataset, predictions, work)
-    settings = {"suite": suite, "groups": list(groups), **asdict(work)}
+    settings = _settings(suite, groups, work, choice)
     results = _finished(run_units(units, work, output, settings, _pool(workers, ray)), len(units), quiet)
     found = gather(results, Path(data).name)
     record = RunRecord(
@@ -119,6 +119,22 @@ def evaluate(
     _write_reports([record, *others], compared, dataset, work, output)
     print(f"{output}: {RECORD}, report.md, report.html")
     return 0
+
+
+def _settings(suite: str, groups: Sequence[str], work: Work, choice: SubjectChoice | None) -> dict[str, Any]:
+    """All that results depend on; a run goes on only with the same."""
+    import hashlib
+
+    from .. import __version__
+
+    values = {"masklet": __version__, "suite": suite, "prompts": ", ".join(groups), **asdict(work)}
+    subject = values.pop("subject")
+    if choice is not None:
+        values |= {"tracker": subject.pop("name"), **subject}
+        weights = Path(choice.weights)
+        if weights.is_file():
+            values["weights"] = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
+    return {key: value for key, value in values.items() if value is not None and key != "masks"}
 
 
 def _seen(suite: Suite, dataset: VideoDataset, unseen: Path | None) -> Seen | None:
@@ -150,7 +166,9 @@ def _look_through(dataset: VideoDataset, predictions: Path, work: Work) -> None:
     for fault in found.faults:
         print(f"{fault.file}: {fault.fault}", file=sys.stderr)
     if found.faults:
-        raise ValueError(f"{len(found.faults)} things are wrong with these predictions (listed above): nothing is scored")
+        raise ValueError(
+            f"{len(found.faults)} things are wrong with these predictions (listed above): nothing is scored"
+        )
 
 
 def _pool(workers: int, ray: str | None) -> Pool:

@@ -37,6 +37,17 @@ class SubjectChoice:
         if self.threads < 1:
             raise ValueError(f"expected at least 1 thread, got {self.threads}")
 
+    @property
+    def code(self) -> str:
+        """Whose code runs the model: of ``OTHERS``, or empty for ours."""
+        code = self.name.partition(":")[0]
+        return code if code in OTHERS else ""
+
+    @property
+    def weights(self) -> str:
+        """The model, as :func:`masklet.load` takes it."""
+        return self.name.partition(":")[2] if self.code else self.name
+
     def __call__(self) -> Subject:
         """Load it.
 
@@ -69,16 +80,13 @@ class SubjectChoice:
         from ..inference.options import SessionOptions
 
         torch.set_num_threads(self.threads)
-        code, _, weights = self.name.rpartition(":")
-        if code not in OTHERS:
-            code, weights = "", self.name
-        model = load(weights, image_size=self.image_size, device=self.device)
-        if code == "official":
+        model = load(self.weights, image_size=self.image_size, device=self.device)
+        if self.code == "official":
             from ..baselines.official_sam2 import OfficialSegmenter, OfficialTracker
 
             official = OfficialSegmenter(model)
             return Subject(OfficialTracker(model), official, lambda: official.logits)
-        if code == "transformers":
+        if self.code == "transformers":
             from ..baselines.transformers_sam2 import TransformersSegmenter, TransformersTracker
 
             theirs = TransformersSegmenter(model)

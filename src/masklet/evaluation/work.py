@@ -148,4 +148,3 @@ def gather(results: Iterable[tuple[Unit, Any]], images: str = "images") -> Gathe
             name = "mask" if group == PREDICTIONS else group
             gathered.vos[name] = VosScore(tuple(from_plain(SequenceScore, one, group) for one in ordered))
     return gathered
-

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from masklet.cli.main import main
+from masklet.evaluation.run_record import read_run
+from tiny_model import clip, disc
+
+
+def put(path: Path, values: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), values)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Two videos of four frames."""
+    root = tmp_path / "clips"
+    for name, start in (("a", 0), ("b <&>", 3)):
+        for t in range(start, start + 4):
+            put(root / name / "frames" / f"{t}.png", clip(t + 1)[t][..., ::-1])
+            put(root / name / "masks" / f"{t}.png", disc(t).astype(np.uint8))
+    return root
+
+
+def run(*words: object) -> int:
+    return main(["eval", *map(str, words), "--workers", "1"])
+
+
+def values(path: Path) -> dict[str, object]:
+    record = read_run(path / "run.json")
+    return {"vos": record.vos, "interactive": record.interactive, "images": record.images}
+
+
+def test_a_floor_is_scored_and_its_masks_score_the_same(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    out = tmp_path / "out"
+    assert run("vos", "--data", data, "--tracker", "copy-first", "-o", out) == 0
+    shown = capsys.readouterr().out
+    assert "1/2 mask, a" in shown
+    assert "run.json, report.md, report.html" in shown
+    record = read_run(out / "run.json")
+    assert record.tracker == "copy-first"
+    assert list(record.vos) == ["mask"]
+    assert 0 < record.vos["mask"].j < 1
+    assert record.headlines["mask"]["J"] == record.vos["mask"].j
+    assert "copy-first" in (out / "report.md").read_text()
+    page = (out / "report.html").read_text()
+    assert "b &lt;&amp;&gt;" in page
+    assert "b <&>" not in page
+    assert "data:image/jpeg" in page
+    again = tmp_path / "again"
+    assert run("vos", "--data", data, "--predictions", out / "masks" / "mask", "-o", again) == 0
+    assert values(again)["vos"] == record.vos
+    assert "data:image/jpeg" in (again / "report.html").read_text()
+
+
+def test_a_model_under_every_prompt_by_two_processes_as_by_one(data: Path, tmp_path: Path, model_file: str):
+    found = {}
+    for count in (1, 2):
+        out = tmp_path / str(count)
+        words = ["vos", "--data", data, "--tracker", model_file, "-o", out, "--workers", count, "--quiet"]
+        assert main(["eval", *map(str, words)]) == 0
+        found[count] = values(out)
+    assert found[1] == found[2]
+    assert list(found[1]["vos"]) == ["mask", "box", "1 click", "3 clicks", "5 clicks"]
+    assert len(found[1]["vos"]["5 clicks"].sequences[0].objects[0].clicks) == 5
+
+
+def test_interactive_and_images(data: Path, tmp_path: Path, model_file: str):
+    assert run("interactive", "--data", data, "--tracker", model_file, "-o", tmp_path / "i", "--videos", 1) == 0
+    rounds = {mode: scores[0].rounds for mode, scores in read_run(tmp_path / "i" / "run.json").interactive.items()}
+    assert {mode: len(each) for mode, each in rounds.items()} == {"offline": 8, "online": 8}
+    assert run("images", "--data", data, "--tracker", model_file, "-o", tmp_path / "m") == 0
+    (score,) = read_run(tmp_path / "m" / "run.json").images.values()
+    assert len(score.masks) == 2
+    assert list(score.after_clicks) == [1, 3, 5]
+
+
+def test_what_was_done_is_not_done_again_and_other_settings_are_named(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    out = tmp_path / "out"
+    assert run("vos", "--data", data, "--tracker", "copy-first", "-o", out) == 0
+    kept = out / "units" / "mask" / "000000.json"
+    changed = json.loads(kept.read_text())
+    changed["result"]["objects"][0]["j_frames"][0] = 0.125
+    kept.write_text(json.dumps(changed))
+    assert run("vos", "--data", data, "--tracker", "copy-first", "-o", out) == 0
+    assert read_run(out / "run.json").vos["mask"].sequences[0].objects[0].j_frames[0] == 0.125
+    assert run("davis17", "--data", data, "--tracker", "copy-first", "-o", out) == 2
+    error = capsys.readouterr().err
+    assert "suite: 'vos' -> 'davis17'" in error
+    assert "take another folder" in error
+
+
+def test_two_runs_are_compared(data: Path, tmp_path: Path):
+    for name in ("copy-first", "optical-flow"):
+        assert run("vos", "--data", data, "--tracker", name, "-o", tmp_path / name) == 0
+    first = tmp_path / "copy-first" / "run.json"
+    words = ("--beside", first, "--compare", first)
+    assert run("vos", "--data", data, "--tracker", "optical-flow", "-o", tmp_path / "optical-flow", *words) == 0
+    assert (tmp_path / "optical-flow" / "report.md").read_text().count("copy-first") >= 2
+
+
+def test_all_faults_of_predictions_are_listed_and_nothing_is_scored(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    predicted = tmp_path / "predicted"
+    put(predicted / "a" / "1.png", np.where(disc(1), 255, 0).astype(np.uint8))
+    out = tmp_path / "out"
+    assert run("vos", "--data", data, "--predictions", predicted, "-o", out) == 2
+    error = capsys.readouterr().err
+    assert "255" in error
+    assert "b <&>" in error
+    assert "things are wrong with these predictions" in error
+    assert not (out / "run.json").exists()
+
+
+def test_a_video_without_truth_is_named_and_the_others_are_kept(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    for path in (data / "a" / "masks").iterdir():
+        put(path, np.zeros((48, 72), np.uint8))
+    out = tmp_path / "out"
+    assert run("vos", "--data", data, "--tracker", "copy-first", "-o", out) == 2
+    error = capsys.readouterr().err
+    assert "mask, a: a has no mask of any object" in error
+    assert "1 of 2 results are missing" in error
+    assert not (out / "run.json").exists()
+    assert (out / "units" / "mask" / "000001.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing"], "there is no suite 'nothing'"),
+        (["youtube_vos"], "reports seen and unseen apart"),
+        (["vos", "--prompt", "scribble"], "there is no prompt or mode 'scribble'"),
+        (["vos", "--layout", "odd"], "expected merged or objects"),
+        (["vos", "--threads", "0"], "at least 1 thread"),
+        (["vos", "--workers", "-1"], "expected 0 (as many as fit) or more"),
+        (["images", "--tracker", "copy-first", "--prompt", "images"], "segments no images"),
+        (["vos", "--tracker", "copy-first", "--prompt", "box"], "needs a mask"),
+        (["vos", "--tracker", "not-there"], "not-there"),
+    ],
+)
+def test_mistakes_are_named(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture, words: list[str], message: str):
+    assert main(["eval", *words[:1], "--data", str(data), "-o", str(tmp_path / "out"), "--workers", "1", *words[1:]])
+    assert message in capsys.readouterr().err
