@@ -117,7 +117,7 @@ def test_all_faults_of_predictions_are_listed_and_nothing_is_scored(
     error = capsys.readouterr().err
     assert "255" in error
     assert "b <&>" in error
-    assert "things are wrong with these predictions" in error
+    assert "faults in these predictions" in error
     assert not (out / "run.json").exists()
 
 
@@ -144,8 +144,8 @@ def test_a_video_without_truth_is_named_and_the_others_are_kept(
         (["vos", "--layout", "odd"], "expected merged or objects"),
         (["vos", "--threads", "0"], "at least 1 thread"),
         (["vos", "--workers", "-1"], "expected 0 (as many as fit) or more"),
-        (["images", "--tracker", "copy-first", "--prompt", "images"], "segments no images"),
-        (["vos", "--tracker", "copy-first", "--prompt", "box"], "needs a mask"),
+        (["images", "--tracker", "copy-first"], "copy-first takes nothing but masks, got images"),
+        (["vos", "--tracker", "copy-first", "--prompt", "box"], "takes nothing but masks, got box"),
         (["vos", "--tracker", "not-there"], "not-there"),
     ],
 )

@@ -94,9 +94,12 @@ def evaluate(
     asked, dataset, output = SUITES[suite], open_dataset(data, format, split), output.absolute()
     seen = _seen(asked, dataset, unseen)
     choice, masks, scored = SubjectChoice(tracker, image_size, policy, device, threads), str(output / MASKS), None
-    groups = tuple(prompt) or (("mask",) if tracker in FLOORS else asked.groups)
+    floor = tracker in FLOORS and "mask" in asked.groups
+    groups = tuple(prompt) or (("mask",) if floor else asked.groups)
     if predictions is not None:
         choice, masks, scored, groups = None, None, str(predictions.absolute()), (PREDICTIONS,)
+    elif tracker in FLOORS and set(groups) != {"mask"}:
+        raise ValueError(f"{tracker} takes nothing but masks, got {', '.join(groups)}: leave --prompt out")
     units = units_of(groups, dataset, videos)
     work = Work(data, choice, asked.rule, asked.later, format, split, masks, layout, scored)
     if predictions is not None:

@@ -43,4 +43,4 @@ class ReportPictures:
         if self.masks is not None:
             folder = self.masks if self.flat else self.masks / shot.protocol
             kept = read_prediction(video, folder, self.layout, shot.frame, shot.object_id)
-        return draw_shot(shot, video.image(shot.frame), kept, truth)
+        return draw_shot(shot, video.image(shot.frame), kept, known.get(shot.object_id))

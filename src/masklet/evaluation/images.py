@@ -78,7 +78,7 @@ def evaluate_images(
     clicks: tuple[int, ...] = (1, 3),
     boxes: bool = True,
     *,
-    logits: Callable[[], np.ndarray] | None = None,
+    logits: Callable[[], np.ndarray | None] | None = None,
     on_mask: Callable[[MaskScore], None] | None = None,
 ) -> ImageScore:
     """Score a segmenter on images; :func:`iter_images` with the results gathered.
@@ -111,7 +111,7 @@ def iter_images(
     clicks: tuple[int, ...] = (1, 3),
     boxes: bool = True,
     *,
-    logits: Callable[[], np.ndarray] | None = None,
+    logits: Callable[[], np.ndarray | None] | None = None,
 ) -> Iterator[MaskScore]:
     """Yield the score of one mask after the other; each image is set once.
 
@@ -149,7 +149,9 @@ class _Clicked(NamedTuple):
     chosen: int
 
 
-def _click(segmenter: ImageSegmenter, gt: np.ndarray, count: int, logits: Callable[[], np.ndarray] | None) -> _Clicked:
+def _click(
+    segmenter: ImageSegmenter, gt: np.ndarray, count: int, logits: Callable[[], np.ndarray | None] | None
+) -> _Clicked:
     """Click at most ``count`` times, until there is no error."""
     clicks: list[Click] = []
 
