@@ -111,7 +111,8 @@ def test_all_faults_of_predictions_are_listed_and_nothing_is_scored(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
     predicted = tmp_path / "predicted"
-    put(predicted / "a" / "1.png", np.where(disc(1), 255, 0).astype(np.uint8))
+    for t in range(4):
+        put(predicted / "a" / f"{t}.png", np.where(disc(t), 255, 0).astype(np.uint8))
     out = tmp_path / "out"
     assert run("vos", "--data", data, "--predictions", predicted, "-o", out) == 2
     error = capsys.readouterr().err

@@ -154,7 +154,7 @@ def _seen(suite: Suite, dataset: VideoDataset, unseen: Path | None) -> Seen | No
         raise ValueError(f"{suite.rule} reports seen and unseen apart: name {what} that are unseen with --unseen FILE")
     lines = {line.strip() for line in unseen.read_text().splitlines() if line.strip()}
     if suite.rule == "youtube_vos":
-        return seen_by_category(json.loads((data_path(dataset.root) / "meta.json").read_text()), lines)
+        return seen_by_category(json.loads((data_path(dataset.root) / "meta.json").read_bytes()), lines)
     return {(v.name, o): v.name not in lines for v in dataset for t in v.annotated for o in v.objects(t)}
 
 
@@ -170,7 +170,7 @@ def _look_through(dataset: VideoDataset, predictions: Path, work: Work) -> None:
         print(f"{fault.file}: {fault.fault}", file=sys.stderr)
     if found.faults:
         raise ValueError(
-            f"{len(found.faults)} things are wrong with these predictions (listed above): nothing is scored"
+            f"{len(found.faults)} faults in these predictions (listed above): nothing is scored"
         )
 
 

@@ -36,9 +36,7 @@ class ReportPictures:
         if shot.video not in self.dataset.names:
             return None
         video = self.dataset[self.dataset.names.index(shot.video)]
-        truth = (
-            video.masks(shot.frame, (shot.object_id,)).get(shot.object_id) if shot.frame in video.annotated else None
-        )
+        known = video.masks(shot.frame, (shot.object_id,)) if shot.frame in video.annotated else {}
         kept = None
         if self.masks is not None:
             folder = self.masks if self.flat else self.masks / shot.protocol

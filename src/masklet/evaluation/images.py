@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ..tracker import ImageSegmenter
 
 
+Logits = Callable[[], "np.ndarray | None"]
+"""Gives the low-resolution logits ``[m h4 w4]`` of the candidates of a segmenter's last answer."""
+
+
 @dataclass(frozen=True)
 class MaskScore:
     """IoU of one mask under each prompt.
@@ -78,7 +82,7 @@ def evaluate_images(
     clicks: tuple[int, ...] = (1, 3),
     boxes: bool = True,
     *,
-    logits: Callable[[], np.ndarray | None] | None = None,
+    logits: Logits | None = None,
     on_mask: Callable[[MaskScore], None] | None = None,
 ) -> ImageScore:
     """Score a segmenter on images; :func:`iter_images` with the results gathered.
@@ -111,7 +115,7 @@ def iter_images(
     clicks: tuple[int, ...] = (1, 3),
     boxes: bool = True,
     *,
-    logits: Callable[[], np.ndarray | None] | None = None,
+    logits: Logits | None = None,
 ) -> Iterator[MaskScore]:
     """Yield the score of one mask after the other; each image is set once.
 
@@ -149,9 +153,7 @@ class _Clicked(NamedTuple):
     chosen: int
 
 
-def _click(
-    segmenter: ImageSegmenter, gt: np.ndarray, count: int, logits: Callable[[], np.ndarray | None] | None
-) -> _Clicked:
+def _click(segmenter: ImageSegmenter, gt: np.ndarray, count: int, logits: Logits | None) -> _Clicked:
     """Click at most ``count`` times, until there is no error."""
     clicks: list[Click] = []
 
@@ -167,8 +169,9 @@ def _click(
     chosen = int(np.argmax(predicted))
     values, place = [candidates[chosen]], chosen
     while len(values) < count and values[-1] < 1.0:
-        earlier = None if logits is None else logits()[place]
-        masks, _ = predict(masks[place], mask_logits=earlier, multimask=False)
+        earlier = None if logits is None else logits()
+        refined = None if earlier is None else earlier[place]
+        masks, _ = predict(masks[place], mask_logits=refined, multimask=False)
         place = 0
         values.append(float(jaccard(masks[0], gt)))
     return _Clicked(tuple(clicks), tuple(values), candidates, chosen)

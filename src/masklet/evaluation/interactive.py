@@ -23,7 +23,7 @@ import numpy as np
 from ..data.records import AnnotatedVideo, Mask, Picture
 from ..interaction.clicks import center_click
 from .annotation_time import Mode, annotation_seconds
-from .metrics import boundary_f, jaccard
+from .metrics import frame_scores
 from .scores import Click, InteractiveScore, ObjectScore, Round
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ class _User:
             frame = at + self.clip.first
             if frame in scored:
                 gt, mask = self.clip.truth(frame), np.asarray(masks.get(self.clip.object_id, absent))
-                yield frame, mask, (float(jaccard(mask, gt)), boundary_f(mask, gt))
+                (j,), (f,) = frame_scores(mask[None], gt[None])
+                yield frame, mask, (float(j), float(f))
 
 
 @dataclass(frozen=True)

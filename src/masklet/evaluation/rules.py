@@ -16,6 +16,7 @@ import numpy as np
 from ..data.records import AnnotatedVideo
 from ..data.truths import LabelMaps
 from .scores import ObjectScore, VosScore
+from .statistics import decay, recall
 
 Seen = Mapping[tuple[str, int], bool]
 """Whether the category of an object occurs in the training set, by video and object id."""
@@ -133,21 +134,6 @@ def seen_by_category(meta: Mapping[str, Any], unseen: Collection[str]) -> dict[t
         raise ValueError(f"expected videos > (id) > objects > (number) > category, got {error!r}") from error
 
 
-def recall(values: np.ndarray) -> float:
-    """Share of frames with a value above one half (DAVIS)."""
-    return float(np.mean(np.asarray(values) > 0.5))
-
-
-def decay(values: np.ndarray) -> float:
-    """Mean over the first quarter of the frames minus that over the last; neighbouring quarters share a frame (DAVIS).
-
-    The public evaluator keeps the places of quarters in 8 bits, which is wrong beyond 256 frames; this does not.
-    """
-    values = np.asarray(values, np.float64)
-    edges = np.round(np.linspace(1, len(values), 5) + 1e-10).astype(int) - 1
-    return float(values[edges[0] : edges[1] + 1].mean() - values[edges[3] : edges[4] + 1].mean())
-
-
 def _objects(score: VosScore) -> list[ObjectScore]:
     return [o for s in score.sequences for o in s.objects]
 
@@ -165,7 +151,7 @@ def _davis(score: VosScore, seen: Seen | None = None) -> dict[str, float]:
     numbers = _over_objects(score)
     for name, values in (("J", lambda o: o.j_frames), ("F", lambda o: o.f_frames)):
         for measure in (recall, decay):
-            each = [measure(np.array(values(o))) for o in _objects(score)]
+            each = [measure(values(o)) for o in _objects(score)]
             numbers[f"{name} {measure.__name__}"] = float(np.mean(each))
     return numbers
 

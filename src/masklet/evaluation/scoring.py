@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from ..data.records import AnnotatedVideo
-from .metrics import boundary_f, jaccard
+from .metrics import frame_scores
 from .rules import RULES, Rule, nothing_to_score
 from .scores import Click, ObjectScore, SequenceScore
 
@@ -127,4 +127,5 @@ class _Tally:
                 f"the mask of object {object_id} in frame {frame} of {self._video.name} has the shape {mask.shape}, "
                 f"the video has {gt.shape}: give masks at the size of the video"
             )
-        return float(jaccard(mask, gt)), boundary_f(mask, gt)
+        (j,), (f,) = frame_scores(mask[None], gt[None])
+        return float(j), float(f)

@@ -8,11 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..data.open import open_dataset
 from ..data.regions import first_frame_regions
-from .images import ImageScore, MaskScore, iter_images
+from .images import ImageScore, Logits, MaskScore, iter_images
 from .interactive import iter_interactive
 from .plain_values import from_plain, to_plain
 from .prediction_folders import Layout, PredictionWriter
@@ -42,7 +40,7 @@ class Subject:
 
     tracker: Tracker | None = None
     segmenter: ImageSegmenter | None = None
-    logits: Callable[[], np.ndarray | None] | None = None
+    logits: Logits | None = None
 
 
 @dataclass(frozen=True)
