@@ -169,9 +169,7 @@ def _look_through(dataset: VideoDataset, predictions: Path, work: Work) -> None:
     for fault in found.faults:
         print(f"{fault.file}: {fault.fault}", file=sys.stderr)
     if found.faults:
-        raise ValueError(
-            f"{len(found.faults)} faults in these predictions (listed above): nothing is scored"
-        )
+        raise ValueError(f"{len(found.faults)} faults in these predictions (listed above): nothing is scored")
 
 
 def _pool(workers: int, ray: str | None) -> Pool:

@@ -39,7 +39,18 @@ def bsds_dev_regions(root: Path, limit: int = 8) -> Iterator[ImageRegions]:
     Raises:
         FileNotFoundError: The data set is not there or not complete.
     """
-    for still, store in _held_out(root, "bsds500"):
+    yield from still_regions((still for still, _ in _held_out(root, "bsds500")), limit)
+
+
+def still_regions(stills: Iterable[Still], limit: int = 8) -> Iterator[ImageRegions]:
+    """Yield photos with the regions of their first map, those that are not too small.
+
+    Args:
+        stills: Of :func:`masklet.data.stills.train_stills` or ``dev_stills``.
+        limit: Most regions an image; more are sampled, always the same ones.
+    """
+    for still in stills:
+        store = StillStore([still])
         first = [r for r in store.regions(still) if r.map == 0 and _large(r, store.parts(still)[0])]
         yield _image_regions(still, store, _sample(still.name, first, limit))
 
