@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from masklet.evaluation.images import ImageScore, MaskScore
-from masklet.evaluation.run_record import RunRecord
+from masklet.evaluation.reports.run_record import RunRecord
 from masklet.evaluation.scores import Click, InteractiveScore, ObjectScore, Round, SequenceScore, VosScore
 
 

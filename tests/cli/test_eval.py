@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from masklet.cli.main import main
-from masklet.evaluation.run_record import read_run
+from masklet.evaluation.reports.run_record import read_run
 from tiny_model import clip, disc
 
 

@@ -79,8 +79,8 @@ def evaluate(
         quiet: No line for each result.
     """
     from ..data.open import open_dataset
+    from ..evaluation.reports.run_record import RunRecord, read_run, write_run
     from ..evaluation.rules import RULES, summarise
-    from ..evaluation.run_record import RunRecord, read_run, write_run
     from ..evaluation.runs import run_units
     from ..evaluation.suites import PREDICTIONS, SUITES, units_of
     from ..evaluation.work import Work, gather
@@ -215,8 +215,8 @@ def _hardware(device: str, threads: int) -> str:
 
 
 def _write_reports(records: Sequence[Any], compared: Any, dataset: VideoDataset, work: Work, output: Path) -> None:
-    from ..evaluation.markdown import markdown_report
-    from ..evaluation.page import report_page
+    from ..evaluation.reports.markdown import markdown_report
+    from ..evaluation.reports.page import report_page
     from ..video.atomic import write_bytes
     from .report_pictures import ReportPictures
 

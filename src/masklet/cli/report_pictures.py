@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..data.records import VideoDataset
-    from ..evaluation.gallery import Shot
     from ..evaluation.prediction_folders import Layout
+    from ..evaluation.reports.gallery import Shot
 
 
 @dataclass(frozen=True)
 class ReportPictures:
-    """Draws the shots of a report; can be called where :data:`~masklet.evaluation.gallery.Pictures` is asked for.
+    """Draws the shots of a report: a :data:`~masklet.evaluation.reports.gallery.Pictures`.
 
     Attributes:
         dataset: What was evaluated.
@@ -30,8 +30,8 @@ class ReportPictures:
 
     def __call__(self, shot: Shot) -> bytes | None:
         """The JPEG of a shot; None for a video that is no longer there."""
-        from ..evaluation.gallery import draw_shot
         from ..evaluation.prediction_folders import read_prediction
+        from ..evaluation.reports.gallery import draw_shot
 
         if shot.video not in self.dataset.names:
             return None

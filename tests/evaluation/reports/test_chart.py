@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from made_runs import made_run
-from masklet.evaluation.chart import BOTTOM, LEFT, RIGHT, TOP, charts, ticks
+from masklet.evaluation.reports.chart import BOTTOM, LEFT, RIGHT, TOP, charts, ticks
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def _template() -> jinja2.Template:
 
 
 def _text(name: str) -> str:
-    return (files("masklet.evaluation") / "page_parts" / name).read_text(encoding="utf-8")
+    return (files("masklet.evaluation.reports") / "page_parts" / name).read_text(encoding="utf-8")
 
 
 def _shown(shots: Sequence[Shot], pictures: Pictures | None) -> list[_Shown]:

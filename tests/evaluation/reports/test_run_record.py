@@ -8,7 +8,7 @@ import math
 import pytest
 
 from made_runs import made_run
-from masklet.evaluation.run_record import RunRecord, read_run, write_run
+from masklet.evaluation.reports.run_record import RunRecord, read_run, write_run
 
 
 @pytest.fixture

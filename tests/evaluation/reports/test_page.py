@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from made_runs import made_run, made_vos, scored
-from masklet.evaluation.page import report_page
-from masklet.evaluation.run_record import RunRecord
+from masklet.evaluation.reports.page import report_page
+from masklet.evaluation.reports.run_record import RunRecord
 from masklet.evaluation.scores import SequenceScore, VosScore
 
 VOID = {"meta", "img", "input"}

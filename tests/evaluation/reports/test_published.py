@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from masklet.evaluation.published import SEVENTEEN, published_images, published_speed, published_vos
+from masklet.evaluation.reports.published import SEVENTEEN, published_images, published_speed, published_vos
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..video.atomic import write_bytes
-from .images import ImageScore
-from .plain_values import from_plain, to_plain
-from .scores import InteractiveScore, VosScore
+from ...video.atomic import write_bytes
+from ..images import ImageScore
+from ..plain_values import from_plain, to_plain
+from ..scores import InteractiveScore, VosScore
 
 _FORMAT, _VERSION = "masklet evaluation run", 1
 

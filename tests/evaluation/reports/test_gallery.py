@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from made_runs import made_run, scored
-from masklet.evaluation.gallery import Shot, clicked_frames, draw_shot, worst_frames
+from masklet.evaluation.reports.gallery import Shot, clicked_frames, draw_shot, worst_frames
 from masklet.evaluation.scores import Click, SequenceScore, VosScore
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from made_runs import made_run, made_vos
-from masklet.evaluation.markdown import markdown_report, markdown_table
-from masklet.evaluation.tables import ABSENT, Cell, Row, Table, sequence_table
+from masklet.evaluation.reports.markdown import markdown_report, markdown_table
+from masklet.evaluation.reports.tables import ABSENT, Cell, Row, Table, sequence_table
 
 
 def test_a_table():

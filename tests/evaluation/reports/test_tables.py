@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from made_runs import made_run, made_vos
-from masklet.evaluation.comparison import compare_runs
-from masklet.evaluation.run_record import RunRecord
-from masklet.evaluation.tables import (
+from masklet.evaluation.reports.comparison import compare_runs
+from masklet.evaluation.reports.run_record import RunRecord
+from masklet.evaluation.reports.tables import (
     comparison_table,
     headline_table,
     image_table,

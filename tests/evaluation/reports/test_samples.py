@@ -6,7 +6,7 @@ import pytest
 
 from made_runs import made_run, made_vos, scored
 from masklet.evaluation.images import ImageScore, MaskScore
-from masklet.evaluation.samples import (
+from masklet.evaluation.reports.samples import (
     mask_values,
     object_values,
     quantities,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from made_runs import made_run, made_vos
-from masklet.evaluation.comparison import compare, compare_runs, sign_flip_p
+from masklet.evaluation.reports.comparison import compare, compare_runs, sign_flip_p
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_drawn_p_values_agree_with_exact_ones(monkeypatch):
     sums = np.random.default_rng(4).normal(0.3, 1, 12)
     exact = sign_flip_p(sums)
     assert 0.05 < exact < 0.95
-    monkeypatch.setattr("masklet.evaluation.comparison._EXACT", 0)
+    monkeypatch.setattr("masklet.evaluation.reports.comparison._EXACT", 0)
     assert sign_flip_p(sums) == pytest.approx(exact, abs=0.015)
     assert sign_flip_p(sums) == sign_flip_p(sums)
 

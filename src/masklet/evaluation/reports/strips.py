@@ -8,8 +8,8 @@ from statistics import fmean
 
 import numpy as np
 
+from ..scores import ObjectScore
 from .run_record import RunRecord
-from .scores import ObjectScore
 
 _MOST_ROWS = 500
 _MOST_FRAMES = 400

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from masklet.evaluation import bootstrap
-from masklet.evaluation.bootstrap import Interval, mean_interval, parts
+from masklet.evaluation.reports import bootstrap
+from masklet.evaluation.reports.bootstrap import Interval, mean_interval, parts
 
 
 def singles(values):

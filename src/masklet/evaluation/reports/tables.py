@@ -9,12 +9,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..scores import VosScore
 from .bootstrap import Interval, mean_interval
 from .comparison import Comparison
 from .published import PublishedRow, published_images, published_speed, published_vos
 from .run_record import RunRecord
 from .samples import MEASURES, Grouped, mask_values, object_values, round_count, round_values, sequence_values
-from .scores import VosScore
 
 NOT_MEASURED = "published, not measured"
 _INTERVALS = "± is half of the 95 % bootstrap interval"

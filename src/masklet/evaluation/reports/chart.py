@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..scores import InteractiveScore
 from .bootstrap import mean_interval
 from .run_record import RunRecord
 from .samples import round_count, round_values
-from .scores import InteractiveScore
 
 WIDTH, HEIGHT = 360, 250
 LEFT, RIGHT, TOP, BOTTOM = 40, 348, 14, 206

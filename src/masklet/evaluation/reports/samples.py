@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from .images import ImageScore
+from ..images import ImageScore
+from ..scores import InteractiveScore, ObjectScore, SequenceScore, VosScore
 from .run_record import RunRecord
-from .scores import InteractiveScore, ObjectScore, SequenceScore, VosScore
 
 Grouped = Mapping[str, Mapping[str, float]]
 """Value of each unit, by group and unit."""

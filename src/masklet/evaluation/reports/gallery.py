@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from ..scores import Click, ObjectScore
 from .run_record import RunRecord
-from .scores import Click, ObjectScore
 
 _PER_OBJECT = 2
 _APART = 0.2  # of the scored frames lie at least between two shots of one object

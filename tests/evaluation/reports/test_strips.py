@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from made_runs import made_run, scored
+from masklet.evaluation.reports.strips import strip_groups
 from masklet.evaluation.scores import ObjectScore, SequenceScore, VosScore
-from masklet.evaluation.strips import strip_groups
 
 
 def strips_of(*sequences):
