@@ -81,6 +81,16 @@ def test_interactive_and_images(data: Path, tmp_path: Path, model_file: str):
     assert list(score.after_clicks) == [1, 3, 5]
 
 
+def test_speed(data: Path, tmp_path: Path, model_file: str, capsys: pytest.CaptureFixture):
+    out = tmp_path / "out"
+    assert run("speed", "--data", data, "--tracker", model_file, "--passes", 3, "-o", out) == 0
+    speed = read_run(out / "run.json").speed
+    assert list(speed) == ["frames a second", "images a second"]
+    assert all(value > 0 for value in speed.values())
+    assert "frames/s" in capsys.readouterr().out
+    assert "published, not measured" in (out / "report.md").read_text()
+
+
 def test_what_was_done_is_not_done_again_and_other_settings_are_named(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ):

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ..evaluation.suites import Suite
     from ..evaluation.work import Work
 
-RECORD, MASKS = "run.json", "masks"
+RECORD, MASKS, SPEED = "run.json", "masks", "speed"
+PASSES = 25  # of the official benchmark, 5 of them to warm up
 Texts = Annotated[list[str], tyro.conf.UseAppendAction]
 
 
@@ -46,6 +47,7 @@ def evaluate(
     ray: str | None = None,
     beside: Annotated[list[Path], tyro.conf.UseAppendAction] = [],  # noqa: B006
     compare: Path | None = None,
+    passes: int = PASSES,
     quiet: bool = False,
 ) -> int:
     """Score a tracker, or predictions on disk, and write reports.
@@ -55,7 +57,7 @@ def evaluate(
     do not depend on the number of workers.
 
     Args:
-        suite: vos, interactive, images, davis16, davis17, youtube_vos, mose, lvos_v1, lvos_v2, sa_v, vost.
+        suite: vos, interactive, images, davis16, davis17, youtube_vos, mose, lvos_v1, lvos_v2, sa_v, vost; speed.
         data: Folder or address of the videos or images, in any format of masklet data check.
         output: Folder to write into.
         tracker: Name, Hugging Face id or file of a model; copy-first, optical-flow; official:MODEL, transformers:MODEL
@@ -76,6 +78,7 @@ def evaluate(
             machines.
         beside: run.json of another run, to stand in the same tables; may be repeated.
         compare: run.json of a run on the same videos, for paired tests.
+        passes: Of the suite speed: times that the first video is tracked, a fifth of them to warm up.
         quiet: No line for each result.
     """
     from ..data.open import open_dataset
@@ -85,13 +88,17 @@ def evaluate(
     from ..evaluation.suites import PREDICTIONS, SUITES, units_of
     from ..evaluation.work import Work, gather
 
-    if suite not in SUITES:
-        raise ValueError(f"there is no suite {suite!r}: expected one of {', '.join(SUITES)}")
+    if suite not in (*SUITES, SPEED):
+        raise ValueError(f"there is no suite {suite!r}: expected one of {', '.join((*SUITES, SPEED))}")
     if layout not in ("merged", "objects"):
         raise ValueError(f"got --layout {layout}, expected merged or objects")
     others, compared = [read_run(path) for path in beside], None if compare is None else read_run(compare)
     check_compute(device, image_size)
-    asked, dataset, output = SUITES[suite], open_dataset(data, format, split), output.absolute()
+    dataset, output = open_dataset(data, format, split), output.absolute()
+    if suite == SPEED:
+        timed = SubjectChoice(tracker, image_size, policy, device, threads)
+        return _time(timed, dataset, passes, output, others)
+    asked = SUITES[suite]
     seen = _seen(asked, dataset, unseen)
     choice, masks, scored = SubjectChoice(tracker, image_size, policy, device, threads), str(output / MASKS), None
     floor = tracker in FLOORS and "mask" in asked.groups
@@ -121,6 +128,43 @@ def evaluate(
     write_run(record, output / RECORD)
     _write_reports([record, *others], compared, dataset, work, output)
     print(f"{output}: {RECORD}, report.md, report.html")
+    return 0
+
+
+def _time(choice: SubjectChoice, dataset: VideoDataset, passes: int, output: Path, others: Sequence[Any]) -> int:
+    """The suite ``speed``: frames and images a second on the first video, in this process alone."""
+    from ..evaluation.reports.run_record import RunRecord, write_run
+    from ..evaluation.speed import Conditions, segmenting_speed, tracking_speed
+    from ..interaction.clicks import center_click
+
+    video, subject, warm_up = dataset[0], choice(), passes // 5
+    shown = video.masks(0) if 0 in video.annotated else {}
+    if subject.tracker is None or not shown:
+        raise ValueError(f"the first frame of {video.name} has no mask to click on: take another data set")
+    click, _ = center_click(next(iter(shown.values())))
+    with_ = Conditions(choice.device)
+    speeds = {
+        "frames a second": tracking_speed(
+            subject.tracker, video.images, click=click, warm_up=warm_up, passes=passes, conditions=with_
+        )
+    }
+    if subject.segmenter is not None:
+        images = [video.image(t) for t in range(min(10, video.frame_count))]
+        speeds["images a second"] = segmenting_speed(
+            subject.segmenter, images, warm_up=warm_up, passes=passes, conditions=with_
+        )
+    for speed in speeds.values():
+        print(speed)
+    record = RunRecord(
+        suite=SPEED,
+        tracker=choice.name,
+        settings={**asdict(choice), "passes": passes, "warm up": warm_up, "video": video.name},
+        hardware=_hardware(choice.device, choice.threads),
+        speed={name: speed.median for name, speed in speeds.items()},
+        data=dataset.root,
+    )
+    write_run(record, output / RECORD)
+    _write_reports([record, *others], None, dataset, None, output)
     return 0
 
 
@@ -214,13 +258,17 @@ def _hardware(device: str, threads: int) -> str:
     return str(hardware(device))
 
 
-def _write_reports(records: Sequence[Any], compared: Any, dataset: VideoDataset, work: Work, output: Path) -> None:
+def _write_reports(
+    records: Sequence[Any], compared: Any, dataset: VideoDataset, work: Work | None, output: Path
+) -> None:
     from ..evaluation.reports.markdown import markdown_report
     from ..evaluation.reports.page import report_page
     from ..video.atomic import write_bytes
     from .report_pictures import ReportPictures
 
-    where = work.masks or work.predictions
-    pictures = ReportPictures(dataset, None if where is None else Path(where), work.layout, flat=work.masks is None)
+    pictures = None
+    if work is not None:
+        where = work.masks or work.predictions
+        pictures = ReportPictures(dataset, None if where is None else Path(where), work.layout, flat=work.masks is None)
     write_bytes(output / "report.md", markdown_report(records, compared).encode())
     write_bytes(output / "report.html", report_page(records, pictures, compared).encode())
