@@ -224,7 +224,7 @@ def table(family: Family, results: Sequence[Result]) -> str:
                 law = fit_power_law([float(r.variant) for r in results], [r.scores[name] for r in results])
             except ValueError:
                 continue
-            lines.append(f"\n{name}: 1 - score = {law.factor:.3f} · share^-{law.exponent:.3f}")
+            lines.append(f"\n{name}: 1 - score = {law.factor:.3f} · share^{-law.exponent:.3f}")
     return "\n".join(lines) + "\n"
 
 
