@@ -95,7 +95,7 @@ def nano_further(data: str) -> Recipe:
 def ablation(data: str) -> Recipe:
     """``nano`` a little further at 256 px, on clips of 8 frames: what variants of its memory are compared in.
 
-    Seven minutes of one core a run. Scores: docs/nano.md.
+    Seven minutes of one CPU core a run. Scores: docs/nano.md.
     """
     further = nano_further(data)
     return replace(
@@ -111,7 +111,7 @@ def ablation(data: str) -> Recipe:
 def ablation_scratch(data: str) -> Recipe:
     """A small ``nano`` from an ImageNet trunk: images and clips at 192 px, for variants that trained weights rule out.
 
-    Fourteen minutes of one core a run; scored at 256 px. Scores: docs/nano.md.
+    Fourteen minutes of one CPU core a run; scored at 256 px. Scores: docs/nano.md.
     """
     small = replace(SMALL, size=192)
     return replace(
