@@ -188,7 +188,7 @@ class TransformersSegmenter:
 
 def _imported() -> Any:
     try:
-        import transformers
+        import transformers  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError(
             f"transformers cannot be imported ({error}): pip install 'masklet[parity]', or transformers==5.18.0"
