@@ -146,6 +146,15 @@ def test_a_video_without_truth_is_named_and_the_others_are_kept(
     assert (out / "units" / "mask" / "000001.json").exists()
 
 
+def test_a_model_answers_clicks_for_a_floor(data: Path, tmp_path: Path):
+    words = "vos", "--data", data, "--prompt", "mask", "--prompt", "1 click", "--image-size", "64"
+    assert run(*words, "--tracker", "nano+copy-first", "-o", tmp_path / "both") == 0
+    assert run(*words[:5], "--tracker", "copy-first", "-o", tmp_path / "floor") == 0
+    both, floor = (read_run(tmp_path / name / "run.json").vos for name in ("both", "floor"))
+    assert both["mask"] == floor["mask"]
+    assert {"mask", "1 click"} == set(both)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -37,10 +37,10 @@ class OpticalFlow:
     def prompt(
         self, frame: int, object_id: int, *, points: Any = None, labels: Any = None, box: Any = None, mask: Any = None
     ) -> Mask:
-        """Keep a mask.
+        """Keep a mask; one without any pixel says that the object is not there.
 
         Raises:
-            ValueError: No mask is given, or something else is; the mask is empty or of another size than the frame.
+            ValueError: No mask is given, or something else is; the mask is of another size than the frame.
             IndexError: The video has no such frame.
             RuntimeError: No video is open.
         """
@@ -49,7 +49,8 @@ class OpticalFlow:
             raise ValueError("flow needs a mask and nothing else: got points, a box or no prompt; pass mask=")
         if not 0 <= frame < len(frames):
             raise IndexError(f"got frame {frame}, expected 0..{len(frames) - 1}")
-        kept = check_mask(mask, frames.size)
+        absent = np.shape(mask) == frames.size and not np.asarray(mask).any()
+        kept = np.zeros(frames.size, bool) if absent else check_mask(mask, frames.size)
         self._prompts.setdefault(object_id, {})[frame] = kept
         return kept
 

@@ -60,8 +60,9 @@ def evaluate(
         suite: vos, interactive, images, davis16, davis17, youtube_vos, mose, lvos_v1, lvos_v2, sa_v, vost; speed.
         data: Folder or address of the videos or images, in any format of masklet data check.
         output: Folder to write into.
-        tracker: Name, Hugging Face id or file of a model; copy-first, optical-flow; official:MODEL, transformers:MODEL
-            (their code with the weights of a model).
+        tracker: Name, Hugging Face id or file of a model; copy-first, optical-flow (masks only); MODEL+copy-first,
+            MODEL+optical-flow (the model answers clicks); official:MODEL, transformers:MODEL (their code with the
+            weights of a model).
         predictions: Folder of predictions to be scored instead of a tracker.
         layout: How predictions lie and masks are written: merged (a label map a frame) or objects (a folder an object).
         prompt: mask, box, "1 click", "3 clicks" or "5 clicks" instead of those of the suite; may be repeated.

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from ..evaluation.work import Subject
+    from ..tracker import Tracker
 
 Policy = Literal["default", "official", "benchmark"]
 FLOORS = ("copy-first", "optical-flow")
-"""They look at no more than masks, so they are asked for no clicks and no boxes."""
+"""They look at no more than masks, so alone they are asked for no clicks and no boxes."""
 OTHERS = ("official", "transformers")
 
 
@@ -19,7 +20,8 @@ class SubjectChoice:
     """A tracker by name; can be sent to other processes, where calling it loads it.
 
     Attributes:
-        name: Name, Hugging Face id or file of a model; ``copy-first`` or ``optical-flow``; ``official:MODEL`` or
+        name: Name, Hugging Face id or file of a model; ``copy-first`` or ``optical-flow``; ``MODEL+copy-first`` or
+            ``MODEL+optical-flow``, where a model answers clicks and a floor follows; ``official:MODEL`` or
             ``transformers:MODEL`` for the code of others with the weights of a model.
         image_size: Side of the model's input; None: its own.
         policy: Which :class:`~masklet.inference.options.SessionOptions`.
@@ -44,8 +46,16 @@ class SubjectChoice:
         return code if code in OTHERS else ""
 
     @property
+    def floor(self) -> str:
+        """Which of ``FLOORS`` follows masks, or empty."""
+        last = self.name.rpartition("+")[2]
+        return last if last in FLOORS else ""
+
+    @property
     def weights(self) -> str:
-        """The model, as :func:`masklet.load` takes it."""
+        """The model, as :func:`masklet.load` takes it; empty for a floor alone."""
+        if self.floor:
+            return self.name.rpartition("+")[0]
         return self.name.partition(":")[2] if self.code else self.name
 
     def __call__(self) -> Subject:
@@ -61,15 +71,17 @@ class SubjectChoice:
         from ..evaluation.work import Subject
 
         cv2.setNumThreads(self.threads)
-        if self.name == "copy-first":
-            from ..baselines.copy_first import CopyFirst
+        if not self.floor:
+            return self._of_model()
+        followed = _floor(self.floor)
+        if not self.weights:
+            return Subject(followed)
+        from ..baselines.sam_and_tracker import SamAndTracker
 
-            return Subject(CopyFirst())
-        if self.name == "optical-flow":
-            from ..baselines.optical_flow import OpticalFlow
-
-            return Subject(OpticalFlow())
-        return self._of_model()
+        answering = self._of_model()
+        assert answering.segmenter is not None
+        both = SamAndTracker(answering.segmenter, followed, answering.logits)
+        return Subject(both, answering.segmenter, answering.logits)
 
     def _of_model(self) -> Subject:
         import torch
@@ -98,3 +110,13 @@ class SubjectChoice:
         }[self.policy]
         segmenter = PredictorSegmenter(model)
         return Subject(SessionTracker(model, options), segmenter, lambda: segmenter.logits)
+
+
+def _floor(name: str) -> Tracker:
+    if name == "copy-first":
+        from ..baselines.copy_first import CopyFirst
+
+        return CopyFirst()
+    from ..baselines.optical_flow import OpticalFlow
+
+    return OpticalFlow()

@@ -21,6 +21,7 @@ from ..model.sam2 import Sam2, no_prompt
 from ..structures import FrameFeatures, Prediction, Prompts, Selection
 from ..video.pixels import MEAN, STD
 from .losses import LossTerms, LossWeights, prediction_loss
+from .mistakes import Mistakes
 from .user import Interaction, User, draw_plan, seen_masks
 
 STRIDE = 4
@@ -37,6 +38,7 @@ class RolloutConfig:
         pointers_ahead: Frames also read the pointers of prompted frames after them, as officially in training only.
         span_of_clip: Pointer distances are divided by the clip's length - 1, as officially; else by the model's own
             span, as sessions do.
+        mistakes: Chance that a tracked object's masks are remembered with a mistake from some frame on.
         recompute: Decodings are computed again in the backward pass instead of being kept (activation checkpointing).
     """
 
@@ -45,6 +47,7 @@ class RolloutConfig:
     per_decoding: bool = False
     pointers_ahead: bool = True
     span_of_clip: bool = True
+    mistakes: float = 0.0
     recompute: bool = False
 
 
@@ -236,6 +239,7 @@ def clip_rollout(
     encoded = model.encode_image(to_input(frames.reshape(b * t, *frames.shape[2:]), device))
     bank = empty_bank(model, t, config)
     plan = draw_plan(shared, t, config.interaction)
+    mistakes = Mistakes(config.mistakes, t, o, places) if config.mistakes else None
     answers: dict[int, Prediction] = {}
     tracked: list[Tensor] = []
     order = plan.order(t)
@@ -271,8 +275,11 @@ def clip_rollout(
         answers[step] = replace(answer, from_prompt=remembered)
         run.leave(step, prompted=prompted, remembered=remembered, forgets=forgets)
         if step != order[-1]:
+            kept = answers[step]
+            if mistakes is not None and not remembered:
+                kept = replace(kept, logits=mistakes.remembered(step, kept.logits))
             previous = None if prompted else bank.before(step)
-            bank.write(step, model.encode_memory(features, answers[step], previous), prompted=remembered)
+            bank.write(step, model.encode_memory(features, kept, previous), prompted=remembered)
     return run.outcome(tracked, [answers[i] for i in range(t)], encoded)
 
 
