@@ -98,7 +98,11 @@ class AnnotatedVideo:
     @property
     def images(self) -> Sequence[Picture]:
         """The frames as a sequence that decodes one when it is asked for: a source that sessions and trackers open."""
-        return _Images(self)
+        return self.images_from(0)
+
+    def images_from(self, first: int) -> Sequence[Picture]:
+        """The same without the frames before ``first``."""
+        return _Images(self, range(first, self.frame_count))
 
     def image(self, index: int) -> Picture:
         """Decode a frame as RGB; the array may be read-only.
@@ -180,20 +184,21 @@ class AnnotatedVideo:
 
 @dataclass(frozen=True)
 class _Images(Sequence[Picture]):
-    """The frames of a video, none of them kept."""
+    """Frames of a video, none of them kept."""
 
     video: AnnotatedVideo
+    places: range
 
     def __len__(self) -> int:
-        return self.video.frame_count
+        return len(self.places)
 
     @overload
     def __getitem__(self, index: int) -> Picture: ...
     @overload
     def __getitem__(self, index: slice) -> list[Picture]: ...
     def __getitem__(self, index: int | slice) -> Picture | list[Picture]:
-        places = range(len(self))[index]
-        return self.video.image(places) if isinstance(places, int) else [self.video.image(i) for i in places]
+        found = self.places[index]
+        return self.video.image(found) if isinstance(found, int) else [self.video.image(i) for i in found]
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ a click in the middle of the object, the next ones in the middle of the error. W
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..data.records import AnnotatedVideo, Mask, Picture
+from ..data.records import AnnotatedVideo, Mask
 from ..interaction.clicks import center_click
 from .annotation_time import Mode, annotation_seconds
 from .metrics import frame_scores
@@ -137,7 +137,7 @@ class _User:
         """Open the clip."""
         self.tracker, self.clip, self.clicks = tracker, clip, clicks
         self.given: dict[int, list[Click]] = {}
-        tracker.open(_Images(clip))
+        tracker.open(clip.video.images_from(clip.first))
 
     def click(self, frame: int, answer: Mask | None) -> tuple[Click, ...]:
         """Click on a frame whose mask is the answer so far (None: there is none yet); gives the new clicks.
@@ -203,21 +203,3 @@ def _clip(video: AnnotatedVideo, object_id: int) -> _Clip:
         raise ValueError(f"{video.name} never shows object {object_id}: it has {[*video.first_frames()] or 'none'}")
     known = tuple(t for t in video.annotated if t >= first and object_id not in video.unknown(t))
     return _Clip(video, object_id, known)
-
-
-@dataclass(frozen=True)
-class _Images(Sequence[Picture]):
-    """The frames of a clip, none of them kept."""
-
-    clip: _Clip
-
-    def __len__(self) -> int:
-        return self.clip.length
-
-    @overload
-    def __getitem__(self, index: int) -> Picture: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Picture]: ...
-    def __getitem__(self, index: int | slice) -> Picture | list[Picture]:
-        places = range(self.clip.first, self.clip.video.frame_count)[index]
-        return self.clip.video.image(places) if isinstance(places, int) else [self.clip.video.image(i) for i in places]
