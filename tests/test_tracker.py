@@ -8,19 +8,20 @@ import pytest
 from masklet.baselines.copy_first import CopyFirst
 from masklet.baselines.official_sam2 import OfficialSegmenter, OfficialTracker
 from masklet.baselines.optical_flow import OpticalFlow
+from masklet.baselines.sam_and_tracker import SamAndTracker
 from masklet.baselines.transformers_sam2 import TransformersSegmenter, TransformersTracker
 from masklet.inference.adapters import PredictorSegmenter, SessionTracker
 from masklet.model.sam2 import Sam2
-from masklet.tracker import ImageSegmenter, Tracker
+from masklet.tracker import ImageBatchSegmenter, ImageSegmenter, Tracker
 from tiny_model import DISC
 
-TRACKERS = [SessionTracker, CopyFirst, OpticalFlow, OfficialTracker, TransformersTracker]
+TRACKERS = [SessionTracker, CopyFirst, OpticalFlow, SamAndTracker, OfficialTracker, TransformersTracker]
 SEGMENTERS = [PredictorSegmenter, OfficialSegmenter, TransformersSegmenter]
+BATCHES = [PredictorSegmenter, OfficialSegmenter]
+FITS = ((Tracker, TRACKERS), (ImageSegmenter, SEGMENTERS), (ImageBatchSegmenter, BATCHES))
 
 
-@pytest.mark.parametrize(
-    ("protocol", "ours"), [*((Tracker, one) for one in TRACKERS), *((ImageSegmenter, one) for one in SEGMENTERS)]
-)
+@pytest.mark.parametrize(("protocol", "ours"), [(protocol, one) for protocol, ours in FITS for one in ours])
 def test_adapters_and_baselines_take_what_the_protocols_promise(protocol: type, ours: type):
     promised = {n: f for n, f in vars(protocol).items() if inspect.isfunction(f) and not n.startswith("_")}
     assert promised
@@ -59,3 +60,13 @@ def test_a_segmenter_gives_masks_and_scores(tiny: Sam2, frames: list[np.ndarray]
     assert segmenter.logits is not None
     masks, iou = segmenter.predict(points=[DISC], labels=[1], mask_logits=segmenter.logits[0], multimask=False)
     assert masks.shape == (1, 48, 72)
+
+
+def test_a_batch_gives_what_images_give_alone(tiny: Sam2, frames: list[np.ndarray]):
+    segmenter, clicks = PredictorSegmenter(tiny), [(float(DISC[0]), float(DISC[1])), (5.0, 40.0)]
+    together = segmenter.segment_batch(frames[:2], clicks)
+    for image, click, (masks, iou) in zip(frames[:2], clicks, together, strict=True):
+        segmenter.set_image(image)
+        alone, alone_iou = segmenter.predict(points=[click], labels=[1])
+        assert np.array_equal(masks, alone)
+        assert np.allclose(iou, alone_iou, atol=1e-5)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 Direction = Literal["forward", "backward", "both"]
 
@@ -66,4 +66,15 @@ class ImageSegmenter(Protocol):
         multimask: bool = True,
     ) -> tuple[Bool[np.ndarray, "m h w"], np.ndarray]:
         """Return candidate masks at the image's size and their predicted IoU."""
+        ...
+
+
+@runtime_checkable
+class ImageBatchSegmenter(Protocol):
+    """Segments an object in each of several images, which are encoded together."""
+
+    def segment_batch(
+        self, images: Sequence[Any], clicks: Sequence[tuple[float, float]]
+    ) -> list[tuple[Bool[np.ndarray, "m h w"], Float[np.ndarray, " m"]]]:
+        """Return three candidates and their predicted IoU for one click ``(x, y)`` on the object of each RGB image."""
         ...

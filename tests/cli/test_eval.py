@@ -85,7 +85,7 @@ def test_speed(data: Path, tmp_path: Path, model_file: str, capsys: pytest.Captu
     out = tmp_path / "out"
     assert run("speed", "--data", data, "--tracker", model_file, "--passes", 3, "-o", out) == 0
     speed = read_run(out / "run.json").speed
-    assert list(speed) == ["frames a second", "images a second"]
+    assert list(speed) == ["frames a second", "images a second", "images a second, batch 10"]
     assert all(value > 0 for value in speed.values())
     assert "frames/s" in capsys.readouterr().out
     assert "published, not measured" in (out / "report.md").read_text()

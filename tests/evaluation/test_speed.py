@@ -85,6 +85,29 @@ def test_an_image_is_encoded_and_clicked_in_its_middle():
     assert str(speed).endswith("batch 1, bfloat16, compiled: image encoder)")
 
 
+class Single:
+    def set_image(self, image): ...
+
+    def predict(self, *, points=None, labels=None, box=None, mask_logits=None, multimask=True): ...
+
+
+def test_images_go_in_batches():
+    clock, asked = Clock(), []
+
+    class Segmenter:
+        def segment_batch(self, images, clicks):
+            clock.now += 2
+            asked.append((len(images), clicks))
+            return [(np.zeros((3, 10, 12), bool), np.zeros(3))] * len(images)
+
+    speed = segmenting_speed(Segmenter(), list(CLIP[:3]), batch=2, warm_up=0, passes=1, clock=clock)
+    assert asked == [(2, [(6, 5)] * 2), (1, [(6, 5)])]
+    assert (speed.count, speed.seconds, speed.batch) == (3, (4,), 2)
+    assert "batch 2" in str(speed)
+    with pytest.raises(ValueError, match="got batch=2, expected 1: Single has no segment_batch"):
+        segmenting_speed(Single(), list(CLIP[:3]), batch=2)
+
+
 def test_nothing_to_count_is_an_error():
     clock = Clock()
     with pytest.raises(ValueError, match="got 5 passes, 5 of them to warm up"):
@@ -92,4 +115,4 @@ def test_nothing_to_count_is_an_error():
     with pytest.raises(ValueError, match=r"passes gave \[0\] frames"):
         tracking_speed(Slow(clock, [1] * 2, frames=0), CLIP, warm_up=0, passes=2, clock=clock)
     with pytest.raises(ValueError, match=r"passes gave \[0\] images"):
-        segmenting_speed(object(), [], warm_up=0, passes=1, clock=clock)
+        segmenting_speed(Single(), [], warm_up=0, passes=1, clock=clock)

@@ -284,6 +284,11 @@ def test_official_images_are_ours(video, in_double, torchvision):
     in_double(theirs.predictor.model)
     assert isinstance(theirs, ImageSegmenter)
     check_images(video, theirs)
+    mine, images, clicks = PredictorSegmenter(model()), [video.image(0), video.image(4)], [(30.0, 20.0), (40.0, 25.0)]
+    mine.predictor.resample = "official_image"
+    for (a, _), (b, _) in zip(*(s.segment_batch(images, clicks) for s in (mine, theirs)), strict=True):
+        assert np.mean(a != b) < 1e-3
+        assert a.any()
 
 
 @hugging_face

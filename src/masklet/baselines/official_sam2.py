@@ -15,7 +15,7 @@ What our own session must be told to give the same masks, pixel for pixel (``tes
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -177,6 +177,15 @@ class OfficialSegmenter:
         previous = None if mask_logits is None else np.asarray(mask_logits)[None]
         masks, iou, self.logits = self.predictor.predict(points, labels, box, previous, multimask)
         return masks > 0, iou
+
+    def segment_batch(
+        self, images: Sequence[Any], clicks: Sequence[tuple[float, float]]
+    ) -> list[tuple[Bool[np.ndarray, "m h w"], Float[np.ndarray, " m"]]]:
+        """Candidate masks for a click on each ``uint8`` image."""
+        self.predictor.set_image_batch([np.asarray(image) for image in images])
+        points, labels = [np.array([click], np.float32) for click in clicks], [np.ones(1, np.int64)] * len(clicks)
+        masks, iou, _ = self.predictor.predict_batch(points, labels, multimask_output=True)
+        return [(one > 0, scores) for one, scores in zip(masks, iou, strict=True)]
 
 
 def _built(builder: str, model: Sam2, postprocess: bool) -> Any:

@@ -135,8 +135,9 @@ def evaluate(
 def _time(choice: SubjectChoice, dataset: VideoDataset, passes: int, output: Path, others: Sequence[Any]) -> int:
     """The suite ``speed``: frames and images a second on the first video, in this process alone."""
     from ..evaluation.reports.run_record import RunRecord, write_run
-    from ..evaluation.speed import Conditions, segmenting_speed, tracking_speed
+    from ..evaluation.speed import IMAGE_BATCH, Conditions, segmenting_speed, tracking_speed
     from ..interaction.clicks import center_click
+    from ..tracker import ImageBatchSegmenter
 
     video, subject, warm_up = dataset[0], choice(), passes // 5
     shown = video.masks(0) if 0 in video.annotated else {}
@@ -150,10 +151,14 @@ def _time(choice: SubjectChoice, dataset: VideoDataset, passes: int, output: Pat
         )
     }
     if subject.segmenter is not None:
-        images = [video.image(t) for t in range(min(10, video.frame_count))]
-        speeds["images a second"] = segmenting_speed(
-            subject.segmenter, images, warm_up=warm_up, passes=passes, conditions=with_
-        )
+        images = [video.image(t) for t in range(min(IMAGE_BATCH, video.frame_count))]
+        batches = {"images a second": 1}
+        if isinstance(subject.segmenter, ImageBatchSegmenter):
+            batches[f"images a second, batch {IMAGE_BATCH}"] = IMAGE_BATCH
+        for name, batch in batches.items():
+            speeds[name] = segmenting_speed(
+                subject.segmenter, images, batch=batch, warm_up=warm_up, passes=passes, conditions=with_
+            )
     for speed in speeds.values():
         print(speed)
     record = RunRecord(

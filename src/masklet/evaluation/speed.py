@@ -5,19 +5,21 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import UInt8
 
+from ..tracker import ImageBatchSegmenter, ImageSegmenter
 from .hardware import Hardware, hardware
 
 if TYPE_CHECKING:
-    from ..tracker import ImageSegmenter, Tracker
+    from ..tracker import Tracker
 
 CLICK = (210.0, 350.0)  # the official benchmark's, on its clip of 960 x 540 pixels
 WARM_UP, PASSES = 5, 25  # sam2/benchmark.py; the warm-up is among the passes
+IMAGE_BATCH = 10  # paper
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,12 @@ class Speed:
 
     Attributes:
         unit: What is counted.
-        count: Number of them in each pass; one at a time, as the protocols of trackers take them: batch 1.
+        count: Number of them in each pass.
         seconds: Of each pass, those of the warm-up first.
         warm_up: How many of the passes do not count.
         conditions: What the caller states.
         hardware: What it ran on.
+        batch: How many go through the image encoder together.
     """
 
     unit: Literal["frames", "images"]
@@ -57,6 +60,7 @@ class Speed:
     warm_up: int
     conditions: Conditions
     hardware: Hardware
+    batch: int = 1
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -81,7 +85,7 @@ class Speed:
 
     def __str__(self) -> str:
         low, high = self.spread
-        with_ = f"batch 1, {self.conditions.precision}, compiled: {self.conditions.compiled}"
+        with_ = f"batch {self.batch}, {self.conditions.precision}, compiled: {self.conditions.compiled}"
         return f"{self.median:.3g} {self.unit}/s ({low:.3g} to {high:.3g}, {len(self.rates)} passes; {with_})"
 
 
@@ -123,9 +127,10 @@ def tracking_speed(
 
 
 def segmenting_speed(
-    segmenter: ImageSegmenter,
+    segmenter: ImageSegmenter | ImageBatchSegmenter,
     images: Sequence[UInt8[np.ndarray, "h w 3"]],
     *,
+    batch: int = 1,
     warm_up: int = WARM_UP,
     passes: int = PASSES,
     conditions: Conditions | None = None,
@@ -136,24 +141,35 @@ def segmenting_speed(
     Args:
         segmenter: What is timed.
         images: RGB.
+        batch: Images that are encoded together (paper: 10); the last ones may be fewer.
         warm_up: Passes over all images that do not count.
         passes: All passes, the warm-up among them.
         conditions: As for :func:`tracking_speed`.
         clock: Seconds since whenever.
 
     Raises:
-        ValueError: No pass is left to count, or there is no image.
+        ValueError: No pass is left to count, there is no image, or the segmenter takes them one by one only.
     """
     _check_passes(warm_up, passes)
-    middles = [np.array([[image.shape[1] / 2, image.shape[0] / 2]], np.float32) for image in images]
+    middles = [(image.shape[1] / 2, image.shape[0] / 2) for image in images]
+    if batch < 1 or (batch > 1 and not isinstance(segmenter, ImageBatchSegmenter)):
+        raise ValueError(f"got batch={batch}, expected 1: {type(segmenter).__name__} has no segment_batch")
 
-    def segment() -> int:
+    def one_by_one() -> int:
+        assert isinstance(segmenter, ImageSegmenter)
         for image, middle in zip(images, middles, strict=True):
             segmenter.set_image(image)
-            segmenter.predict(points=middle, labels=np.ones(1, np.int64), multimask=True)
+            segmenter.predict(points=np.array([middle], np.float32), labels=np.ones(1, np.int64), multimask=True)
         return len(images)
 
-    return _timed(segment, "images", warm_up, passes, conditions, clock)
+    def together() -> int:
+        assert isinstance(segmenter, ImageBatchSegmenter)
+        for start in range(0, len(images), batch):
+            segmenter.segment_batch(images[start : start + batch], middles[start : start + batch])
+        return len(images)
+
+    run = together if batch > 1 else one_by_one
+    return replace(_timed(run, "images", warm_up, passes, conditions, clock), batch=batch)
 
 
 def _check_passes(warm_up: int, passes: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,3 +72,11 @@ class PredictorSegmenter:
         result = self.predictor.predict(points=points, labels=labels, box=box, logits=mask_logits, multimask=multimask)
         self.logits = result.low_logits
         return result.masks, result.iou
+
+    def segment_batch(
+        self, images: Sequence[Any], clicks: Sequence[tuple[float, float]]
+    ) -> list[tuple[Bool[np.ndarray, "m h w"], Float[np.ndarray, " m"]]]:
+        """Candidate masks for a click on each image."""
+        embeddings = self.predictor.encode(images)
+        results = [self.predictor.predict(points=[c], embedding=e) for c, e in zip(clicks, embeddings, strict=True)]
+        return [(result.masks, result.iou) for result in results]

@@ -60,4 +60,4 @@ def test_images_and_speed():
     assert image["SAM 2 L", "14 video sets"] == {"1 click": 71.2}
     speed = {(r.tracker, unit): v for r in published_speed() for unit, v in r.values[""].items()}
     assert speed["SAM 2.1 tiny", "frames a second"] == 91.2
-    assert speed["SAM 2 B+", "images a second"] == 130.1
+    assert speed["SAM 2 B+", "images a second, batch 10"] == 130.1
