@@ -81,6 +81,50 @@ def test_interactive_and_images(data: Path, tmp_path: Path, model_file: str):
     assert list(score.after_clicks) == [1, 3, 5]
 
 
+@pytest.fixture
+def regions(tmp_path: Path) -> Path:
+    """Two photos in PNGs as BSDS500, each with the halves of two annotators."""
+    root = tmp_path / "regions"
+    for t, name in enumerate(("7", "12")):
+        put(root / "test" / "images" / f"{name}.jpg", clip(t + 1)[t][..., ::-1])
+        for annotator in (0, 1):
+            labels = np.ones((48, 72), np.uint8)
+            labels[:, 30 + 10 * annotator :] = 2
+            put(root / "test" / "labels" / f"{name}_a{annotator}.png", labels)
+    return root
+
+
+def test_every_region_of_every_annotator_or_some_of_them(
+    regions: Path, tmp_path: Path, model_file: str, capsys: pytest.CaptureFixture
+):
+    words = ["images", "--data", regions, "--split", "test", "--tracker", model_file]
+    assert run(*words, "-o", tmp_path / "all") == 0
+    (every,) = read_run(tmp_path / "all" / "run.json").images.values()
+    assert [(m.name, m.index) for m in every.masks] == [(name, index) for name in ("7", "12") for index in range(4)]
+    assert all(m.box is not None for m in every.masks)
+    (tmp_path / "names.txt").write_text("12\n")
+    assert run(*words, "--names", tmp_path / "names.txt", "--masks-per-image", 3, "-o", tmp_path / "some") == 0
+    (some,) = read_run(tmp_path / "some" / "run.json").images.values()
+    assert [(m.name, m.index) for m in some.masks] == [("12", 0), ("12", 1), ("12", 2)]
+    assert {m.click_iou for m in some.masks} < {m.click_iou for m in every.masks if m.name == "12"}
+    assert run(*words, "--names", tmp_path / "names.txt", "-o", tmp_path / "some") == 2
+    assert "masks_per_image: 3 -> None" in capsys.readouterr().err
+    (tmp_path / "names.txt").write_text("12\n13\n")
+    assert run(*words, "--names", tmp_path / "names.txt", "-o", tmp_path / "other") == 2
+    assert "has none of these names (bsds): 13" in capsys.readouterr().err
+
+
+def test_a_map_of_another_size_is_named_and_there_is_no_report(
+    regions: Path, tmp_path: Path, model_file: str, capsys: pytest.CaptureFixture
+):
+    put(regions / "test" / "labels" / "7_a1.png", np.ones((8, 9), np.uint8))
+    assert run("images", "--data", regions, "--tracker", model_file, "-o", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert "images, 7: " in error
+    assert "7_a1.png: a map has shape (8, 9), the image (48, 72)" in error
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
 def test_speed(data: Path, tmp_path: Path, model_file: str, capsys: pytest.CaptureFixture):
     out = tmp_path / "out"
     assert run("speed", "--data", data, "--tracker", model_file, "--passes", 3, "-o", out) == 0
@@ -162,6 +206,8 @@ def test_a_model_answers_clicks_for_a_floor(data: Path, tmp_path: Path):
         (["youtube_vos"], "reports seen and unseen apart"),
         (["vos", "--prompt", "scribble"], "there is no prompt or mode 'scribble'"),
         (["vos", "--layout", "odd"], "expected merged or objects"),
+        (["vos", "--tracker", "copy-first", "--videos", "0"], "is taken: expected at least one video or image"),
+        (["images", "--masks-per-image", "0"], "got --masks-per-image 0, expected at least 1"),
         (["vos", "--threads", "0"], "at least 1 thread"),
         (["vos", "--workers", "-1"], "expected 0 (as many as fit) or more"),
         (["images", "--tracker", "copy-first"], "copy-first takes nothing but masks, got images"),

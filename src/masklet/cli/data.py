@@ -68,7 +68,7 @@ def data(
 ) -> int:
     """Check and measure data sets of images and videos with masks, and make clips out of images.
 
-    Formats: sa_v, sa_1b, davis, youtube_vos, lvos, mose, coco, cvat, yolo_seg, plain_folders.
+    Formats: sa_v, sa_1b, davis, youtube_vos, lvos, mose, coco, cvat, bsds, class_maps, yolo_seg, plain_folders.
     """
     if isinstance(command, MakeClips):
         return make_clips(command)

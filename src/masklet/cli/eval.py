@@ -36,6 +36,8 @@ def evaluate(
     layout: Annotated[str, tyro.conf.arg(metavar="merged|objects")] = "merged",
     prompt: Texts = [],  # noqa: B006 - tyro reads the default, nothing changes it
     videos: int | None = None,
+    names: Path | None = None,
+    masks_per_image: int | None = None,
     format: str | None = None,
     split: str | None = None,
     unseen: Path | None = None,
@@ -67,6 +69,8 @@ def evaluate(
         layout: How predictions lie and masks are written: merged (a label map a frame) or objects (a folder an object).
         prompt: mask, box, "1 click", "3 clicks" or "5 clicks" instead of those of the suite; may be repeated.
         videos: Take the first so many only.
+        names: Text file, a line each: take only these videos or images.
+        masks_per_image: Of the suite images: score at most so many masks of an image, always the same ones.
         format: Of the data, where it is not recognised.
         split: Of the data.
         unseen: Text file, a line each: categories (youtube_vos) or videos (lvos_v2) that no training set has.
@@ -83,6 +87,7 @@ def evaluate(
         quiet: No line for each result.
     """
     from ..data.open import open_dataset
+    from ..data.paths import data_path, read_lines
     from ..evaluation.reports.run_record import RunRecord, read_run, write_run
     from ..evaluation.rules import RULES, summarise
     from ..evaluation.runs import run_units
@@ -93,6 +98,8 @@ def evaluate(
         raise ValueError(f"there is no suite {suite!r}: expected one of {', '.join((*SUITES, SPEED))}")
     if layout not in ("merged", "objects"):
         raise ValueError(f"got --layout {layout}, expected merged or objects")
+    if masks_per_image is not None and masks_per_image < 1:
+        raise ValueError(f"got --masks-per-image {masks_per_image}, expected at least 1")
     others, compared = [read_run(path) for path in beside], None if compare is None else read_run(compare)
     check_compute(device, image_size)
     dataset, output = open_dataset(data, format, split), output.absolute()
@@ -108,8 +115,8 @@ def evaluate(
         choice, masks, scored, groups = None, None, str(predictions.absolute()), (PREDICTIONS,)
     elif tracker in FLOORS and set(groups) != {"mask"}:
         raise ValueError(f"{tracker} takes nothing but masks, got {', '.join(groups)}: leave --prompt out")
-    units = units_of(groups, dataset, videos)
-    work = Work(data, choice, asked.rule, asked.later, format, split, masks, layout, scored)
+    units = units_of(groups, dataset, videos, None if names is None else read_lines(data_path(names)))
+    work = Work(data, choice, asked.rule, asked.later, format, split, masks, layout, scored, masks_per_image)
     if predictions is not None:
         _look_through(dataset, predictions, work)
     settings = _settings(suite, groups, work, choice)

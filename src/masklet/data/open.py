@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .bsds import is_bsds, open_bsds
+from .class_maps import is_class_maps, open_class_maps
 from .coco import annotation_files, open_coco
 from .cvat import open_cvat
 from .davis import RESOLUTIONS, open_davis
@@ -45,7 +47,7 @@ def open_dataset(
         FileNotFoundError: There is no such path, split or list.
         BrokenAnnotations: A file that describes the whole data set cannot be understood.
         ValueError: The format is unknown or not recognised, or the split has to be given.
-        ImportError: A path of object storage needs a package that is not installed.
+        ImportError: A path of object storage, or the format, needs a package that is not installed.
     """
     root = data_path(path)
     if format is not None and format not in FORMATS:
@@ -143,7 +145,9 @@ FORMATS = {
     "mose": Format(open_mose, _is_mose, "JPEGImages/ and Annotations/ of a split"),
     "coco": Format(open_coco, _is_coco, "instances*.json or *.coco.json, also in annotations/"),
     "cvat": Format(open_cvat, _is_cvat, "annotations.xml"),
-    "yolo_seg": Format(open_yolo_seg, _is_yolo, "data.yaml, or images/ and labels/"),
+    "bsds": Format(open_bsds, is_bsds, "images/ and groundTruth/, or images/ and labels/*_a0.png of a split"),
+    "class_maps": Format(open_class_maps, is_class_maps, "images/ and labels/ with a PNG an image"),
+    "yolo_seg": Format(open_yolo_seg, _is_yolo, "data.yaml, or images/ and labels/ with text"),
     "plain_folders": Format(
         open_plain_folders,
         _is_plain,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol, cast, runtime_checkable
+from typing import Any, BinaryIO, Literal, Protocol, TypeVar, cast, runtime_checkable
 
 from ..video.folder import natural_key
+
+T = TypeVar("T")
 
 
 class BrokenAnnotations(ValueError):
@@ -111,6 +113,24 @@ def files_in(folder: DataPath, suffixes: frozenset[str] | set[str]) -> list[Data
 def folders_in(folder: DataPath) -> list[DataPath]:
     """Folders in a folder, in natural order; none where there is no such folder."""
     return [entry for entry in entries(folder) if entry.is_dir()] if folder.is_dir() else []
+
+
+def take_split(root: DataPath, found: Mapping[str, T], split: str | None) -> T:
+    """What was found under a split; without one ``train`` where it is there, else the only one.
+
+    Raises:
+        FileNotFoundError: There is no such split; the message says which there are.
+        ValueError: No split is given and there are several, none of them ``train``.
+    """
+    if split is None and len(found) > 1 and "train" not in found:
+        raise ValueError(f"{root} has the splits {', '.join(found)}: say which with split (--split)")
+    name = split or ("train" if "train" in found else next(iter(found), "train"))
+    if name not in found:
+        raise FileNotFoundError(
+            f"there is no split {name!r} in {root}, found {', '.join(found) or 'none'}: check the path and the split "
+            "(--split)"
+        )
+    return found[name]
 
 
 def read_json(path: DataPath) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Integer, UInt8
 from numpy import ndarray
 
 from ..masks.label_png import read_label_png
@@ -223,7 +223,7 @@ def _agreed(parts: list[UInt8[ndarray, "h w"]], found: list[Region]) -> list[Reg
 
 def _ccp_map(labels: UInt8[ndarray, "h w"], number: int) -> tuple[UInt8[ndarray, "h w"], list[Region]]:
     """Split clothing classes into connected parts and add both-of-a-kind, clothing, body and the whole person."""
-    parts, found = _components(labels, number, 0.0005, _CCP_CARRIED, 0.01)
+    parts, found = connected_parts(labels, number, 0.0005, _CCP_CARRIED, 0.01)
     groups: dict[int, list[Region]] = {}
     for region in found:
         groups.setdefault(_class_of(labels, parts, region), []).append(region)
@@ -241,7 +241,7 @@ def _ccp_map(labels: UInt8[ndarray, "h w"], number: int) -> tuple[UInt8[ndarray,
 
 
 def _camvid_map(labels: UInt8[ndarray, "h w"], number: int) -> tuple[UInt8[ndarray, "h w"], list[Region]]:
-    return _components(labels, number, 0.003, _CAMVID_OBJECTS, 0.008)
+    return connected_parts(labels, number, 0.003, _CAMVID_OBJECTS, 0.008)
 
 
 _SPLITTERS: dict[str, Callable[[UInt8[ndarray, "h w"], int], tuple[UInt8[ndarray, "h w"], list[Region]]]] = {
@@ -252,10 +252,21 @@ _SPLITTERS: dict[str, Callable[[UInt8[ndarray, "h w"], int], tuple[UInt8[ndarray
 }
 
 
-def _components(
-    labels: UInt8[ndarray, "h w"], number: int, least: float, movable: dict[int, str], movable_least: float
-) -> tuple[UInt8[ndarray, "h w"], list[Region]]:
-    """Number the connected parts of every class that cover at least the fraction `least`, largest first."""
+def connected_parts(
+    labels: Integer[ndarray, "h w"], number: int, least: float, movable: dict[int, str], movable_least: float
+) -> tuple[Integer[ndarray, "h w"], list[Region]]:
+    """Number the connected parts of every class that cover at least the fraction `least`, largest first.
+
+    Args:
+        labels: Class of each pixel, 0 for none.
+        number: Of the map in its still.
+        least: Smallest part as a fraction of the map.
+        movable: Names of the classes whose parts may be movable.
+        movable_least: Smallest movable part as a fraction of the map.
+
+    Returns:
+        The part that each pixel belongs to, 0 for none, in the type of `labels`; and the parts as regions.
+    """
     import cv2
 
     pieces = []

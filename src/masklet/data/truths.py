@@ -33,6 +33,7 @@ class LabelMaps:
         merged: bool = False,
         first_only: bool = False,
         first: Callable[[], Mapping[int, int]] | None = None,
+        read: Callable[[DataPath], Int32[np.ndarray, "h w"]] | None = None,
     ) -> None:
         """Take what lists the maps by frame number; nothing is read yet.
 
@@ -42,12 +43,14 @@ class LabelMaps:
             merged: All objects are taken as one, number 1.
             first_only: A map shows only the objects that appear in it for the first time; earlier ones may be there.
             first: Gives the first frame of each object where another file states it; earlier maps do not count for it.
+            read: Gives the objects of a file that does not hold their numbers; by default ``read_labels``.
         """
         self.where = str(where)
         self._find = find
         self._merged = merged
         self._first_only = first_only
         self._find_first = first
+        self._read = read or read_labels
         self._last: tuple[int, Int32[np.ndarray, "h w"]] | None = None
 
     @cached_property
@@ -93,7 +96,7 @@ class LabelMaps:
 
     def _labels(self, index: int) -> Int32[np.ndarray, "h w"]:
         if self._last is None or self._last[0] != index:
-            labels = read_labels(self.files[index])
+            labels = self._read(self.files[index])
             self._last = index, ((labels > 0).astype(np.int32) if self._merged else labels)
         return self._last[1]
 

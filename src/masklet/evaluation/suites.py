@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from .runs import Unit
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ..data.records import VideoDataset
     from .vos import Later, Prompt
 
@@ -56,11 +58,20 @@ SUITES = {
 }
 
 
-def units_of(groups: tuple[str, ...], dataset: VideoDataset, most: int | None = None) -> list[Unit]:
+def units_of(
+    groups: tuple[str, ...], dataset: VideoDataset, most: int | None = None, names: Collection[str] | None = None
+) -> list[Unit]:
     """The pieces of work: every video under every group, in the order of the groups.
 
+    Args:
+        groups: What is asked of each video.
+        dataset: The videos.
+        most: Take the first so many only.
+        names: Take these only; None: all.
+
     Raises:
-        ValueError: A group is unknown, or needs videos and the data set holds images.
+        ValueError: A group is unknown, or needs videos and the data set holds images; a name is not there, or
+            nothing is taken.
     """
     known = (*PROMPTS, *MODES, IMAGES, PREDICTIONS)
     for group in groups:
@@ -68,5 +79,11 @@ def units_of(groups: tuple[str, ...], dataset: VideoDataset, most: int | None = 
             raise ValueError(f"there is no prompt or mode {group!r}: expected some of {', '.join(known[:-1])}")
         if dataset.stills and group != IMAGES:
             raise ValueError(f"{dataset.root} holds images ({dataset.format}), {group!r} needs videos: take `images`")
-    names = dataset.names[:most]
-    return [Unit(group, index, name) for group in groups for index, name in enumerate(names)]
+    wanted = {*dataset.names} if names is None else {*names}
+    missing = sorted(wanted - {*dataset.names})
+    if missing:
+        raise ValueError(f"{dataset.root} has none of these names ({dataset.format}): {', '.join(missing)}")
+    taken = [(index, name) for index, name in enumerate(dataset.names) if name in wanted][:most]
+    if not taken:
+        raise ValueError(f"nothing of {dataset.root} is taken: expected at least one video or image to score")
+    return [Unit(group, index, name) for group in groups for index, name in taken]

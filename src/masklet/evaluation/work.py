@@ -57,6 +57,7 @@ class Work:
         masks: Folder in which the masks of prompted videos are kept, one folder a prompt; None: they are not.
         layout: How they are kept, and how predictions on disk lie.
         predictions: Folder of predictions to be scored.
+        masks_per_image: Most masks of an image that are scored, always the same ones; None: all.
     """
 
     data: str
@@ -68,6 +69,7 @@ class Work:
     masks: str | None = None
     layout: Layout = "merged"
     predictions: str | None = None
+    masks_per_image: int | None = None
 
     def __call__(self) -> Do:
         """Open everything."""
@@ -82,7 +84,7 @@ class Work:
         if unit.group == IMAGES:
             if subject.segmenter is None:
                 raise TypeError("this tracker segments no images: take one that does")
-            samples = first_frame_regions([video])
+            samples = first_frame_regions([video], limit=self.masks_per_image)
             return to_plain(list(iter_images(subject.segmenter, samples, CLICKS, logits=subject.logits)))
         if subject.tracker is None:
             raise TypeError("this subject tracks no videos: take one that does")
