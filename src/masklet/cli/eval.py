@@ -94,27 +94,21 @@ def evaluate(
     from ..evaluation.suites import PREDICTIONS, SUITES, units_of
     from ..evaluation.work import Work, gather
 
-    if suite not in (*SUITES, SPEED):
-        raise ValueError(f"there is no suite {suite!r}: expected one of {', '.join((*SUITES, SPEED))}")
+    _check(suite, masks_per_image)
     if layout not in ("merged", "objects"):
         raise ValueError(f"got --layout {layout}, expected merged or objects")
-    if masks_per_image is not None and masks_per_image < 1:
-        raise ValueError(f"got --masks-per-image {masks_per_image}, expected at least 1")
     others, compared = [read_run(path) for path in beside], None if compare is None else read_run(compare)
     check_compute(device, image_size)
     dataset, output = open_dataset(data, format, split), output.absolute()
+    choice, masks, scored = SubjectChoice(tracker, image_size, policy, device, threads), str(output / MASKS), None
     if suite == SPEED:
-        timed = SubjectChoice(tracker, image_size, policy, device, threads)
-        return _time(timed, dataset, passes, output, others)
+        return _time(choice, dataset, passes, output, others)
     asked = SUITES[suite]
     seen = _seen(asked, dataset, unseen)
-    choice, masks, scored = SubjectChoice(tracker, image_size, policy, device, threads), str(output / MASKS), None
-    floor = tracker in FLOORS and "mask" in asked.groups
-    groups = tuple(prompt) or (("mask",) if floor else asked.groups)
-    if predictions is not None:
+    if predictions is None:
+        groups = _groups(asked, tracker, tuple(prompt))
+    else:
         choice, masks, scored, groups = None, None, str(predictions.absolute()), (PREDICTIONS,)
-    elif tracker in FLOORS and set(groups) != {"mask"}:
-        raise ValueError(f"{tracker} takes nothing but masks, got {', '.join(groups)}: leave --prompt out")
     units = units_of(groups, dataset, videos, None if names is None else read_lines(data_path(names)))
     work = Work(data, choice, asked.rule, asked.later, format, split, masks, layout, scored, masks_per_image)
     if predictions is not None:
@@ -137,6 +131,24 @@ def evaluate(
     _write_reports([record, *others], compared, dataset, work, output)
     print(f"{output}: {RECORD}, report.md, report.html")
     return 0
+
+
+def _check(suite: str, masks_per_image: int | None) -> None:
+    from ..evaluation.suites import SUITES
+
+    if suite not in (*SUITES, SPEED):
+        raise ValueError(f"there is no suite {suite!r}: expected one of {', '.join((*SUITES, SPEED))}")
+    if masks_per_image is not None and masks_per_image < 1:
+        raise ValueError(f"got --masks-per-image {masks_per_image}, expected at least 1")
+
+
+def _groups(suite: Suite, tracker: str, prompt: tuple[str, ...]) -> tuple[str, ...]:
+    """What is asked of a tracker: of the suite, or what the user chose; floors take masks alone."""
+    floor = tracker in FLOORS
+    groups = prompt or (("mask",) if floor and "mask" in suite.groups else suite.groups)
+    if floor and set(groups) != {"mask"}:
+        raise ValueError(f"{tracker} takes nothing but masks, got {', '.join(groups)}: leave --prompt out")
+    return groups
 
 
 def _time(choice: SubjectChoice, dataset: VideoDataset, passes: int, output: Path, others: Sequence[Any]) -> int:
