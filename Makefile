@@ -1,7 +1,8 @@
 # make demo     install masklet into .venv and track two objects through a real video
 # make test     the tests that need no network, no accelerator and no weights
 # make lint     ruff, pyright and the import contract
-# make parity   the tests against the reference arrays beside the checkout and against transformers
+# make parity   the tests against the reference arrays beside the checkout, the official code and transformers
+# make browser  the tests that look at the report page with the Chromium of this machine
 # make clean    remove .venv and the caches of the tools
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 # Two targets of one `make -j` must not install into one environment at once.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint parity clean
+.PHONY: help demo test lint parity browser clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -33,6 +34,12 @@ $(VENV)/.stamp-%: $(VENV)/.stamp-base
 	$(PIP) -e '.[$*]'
 	@touch $@
 
+# The official code comes without its requirements: torchvision among them would need one certain build of torch. It wants
+# torch while it is built, so it is built with that of the environment.
+$(VENV)/.stamp-official: $(VENV)/.stamp-parity
+	SAM2_BUILD_CUDA=0 $(PIP) --no-deps --no-build-isolation sam2
+	@touch $@
+
 demo: $(VENV)/.stamp-demo
 	$(BIN)/masklet demo $(DEMO_FLAGS)
 
@@ -40,8 +47,11 @@ test: $(VENV)/.stamp-dev $(VENV)/.stamp-train
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST_FLAGS)
 
 # One thread: rounding depends on their number, and refined masks amplify it to near the tolerance.
-parity: $(VENV)/.stamp-dev $(VENV)/.stamp-parity
+parity: $(VENV)/.stamp-dev $(VENV)/.stamp-train $(VENV)/.stamp-official
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m parity $(PYTEST_FLAGS)
+
+browser: $(VENV)/.stamp-dev $(VENV)/.stamp-browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser tests/browser $(PYTEST_FLAGS)
 
 lint: $(VENV)/.stamp-dev $(VENV)/.stamp-train
 	$(BIN)/ruff check .

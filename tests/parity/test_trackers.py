@@ -4,8 +4,8 @@ What must agree for that is in the docstrings of ``masklet.baselines``. Everythi
 masks amplify rounding, and in single precision a pixel or two near a border tip over in a clip. The official code was
 not made for it; ``in_double`` makes it so. ``evened_out`` undoes where ``transformers`` departs from the official code.
 
-The official code is PyPI ``sam2`` 1.1.0 (without dependencies: ``hydra-core``, ``iopath`` and ``tqdm`` will do). Where
-torchvision cannot be imported, three of its transforms are stood in for.
+The official code is PyPI ``sam2`` 1.1.0, which ``make parity`` installs without torchvision. Where that cannot be
+imported, three of its transforms are stood in for.
 """
 
 from __future__ import annotations

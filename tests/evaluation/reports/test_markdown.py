@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from made_runs import made_run, made_vos
-from masklet.evaluation.reports.markdown import markdown_report, markdown_table
+from masklet.evaluation.reports.markdown import markdown_report, markdown_table, setup
 from masklet.evaluation.reports.tables import ABSENT, Cell, Row, Table, sequence_table
 
 
@@ -52,9 +52,14 @@ def test_a_report():
     ]
 
 
+def test_a_setting_is_said_once():
+    said = setup(made_run(settings={"data": "data/dev", "rule": "plain"}))
+    assert said == [("hardware", "two cores"), ("data", "data/dev"), ("rule", "plain")]
+
+
 def test_a_second_run_adds_a_comparison():
     text = markdown_report([made_run(shift=0.1)], made_run("before"))
-    assert "| quantity | ours | before (second) | difference | p |" in text
+    assert "| quantity | ours (first) | before (second) | difference | p |" in text
     assert "| VOS from mask, J&F | 65.0 | 55.0 | +10.0 ±0.0 | 0.500 |" in text
 
 

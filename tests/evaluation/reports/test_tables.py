@@ -109,7 +109,7 @@ def test_speed_with_hardware():
 
 def test_comparison():
     table = comparison_table(compare_runs(made_run(shift=0.1), made_run(images={})), "new", "old")
-    assert table.columns == ("quantity", "new", "old", "difference", "p")
+    assert table.columns == ("quantity", "new (first)", "old (second)", "difference", "p")
     assert texts(table)[0] == ["VOS from mask, J&F", "65.0", "55.0", "+10.0", "0.500"]
 
 
@@ -124,3 +124,8 @@ def test_tables_without_rows_are_left_out():
     assert summary_tables([RunRecord("dev", "ours", {}, "")]) == ()
     with pytest.raises(ValueError, match="no run"):
         summary_tables([])
+
+
+def test_columns_with_remarks():
+    assert vos_table([made_run()]).remarked == frozenset(range(8)) - {1}
+    assert sequence_table([made_run()]).remarked == frozenset()

@@ -106,12 +106,12 @@ def draw_shot(
         drawn[inside] = (0.45 * drawn[inside] + 0.55 * np.array(_FILL)).astype(np.uint8)
     if truth is not None:
         lines, _ = cv2.findContours(_resized(truth, size), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(drawn, lines, -1, (0, 0, 0), 3)
-        cv2.drawContours(drawn, lines, -1, _OUTLINE, 1)
+        cv2.drawContours(drawn, lines, -1, (0, 0, 0), 4)
+        cv2.drawContours(drawn, lines, -1, _OUTLINE, 2)
     for click in shot.clicks:
         at = round((click.x + 0.5) * scale), round((click.y + 0.5) * scale)
-        cv2.circle(drawn, at, 6, (255, 255, 255), -1, cv2.LINE_AA)
-        cv2.circle(drawn, at, 4, _CLICKS[click.label], -1, cv2.LINE_AA)
+        cv2.circle(drawn, at, 8, (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(drawn, at, 6, _CLICKS[click.label], -1, cv2.LINE_AA)
     _, data = cv2.imencode(".jpg", drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return data.tobytes()
 

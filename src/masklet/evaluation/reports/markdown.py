@@ -25,7 +25,7 @@ def markdown_report(records: Sequence[RunRecord], compared_with: RunRecord | Non
     first = records[0]
     if compared_with is not None:
         compared = compare_runs(first, compared_with)
-        made.append(comparison_table(compared, first.tracker, f"{compared_with.tracker} (second)"))
+        made.append(comparison_table(compared, first.tracker, compared_with.tracker))
     if first.vos:
         made.append(sequence_table(records))
     lines = [f"# {_escaped(first.tracker)} on {_escaped(first.suite)}", ""]
@@ -45,8 +45,8 @@ def markdown_table(table: Table) -> str:
 
 def setup(record: RunRecord) -> list[tuple[str, str]]:
     """What a run was made with, as names and texts."""
-    said: list[tuple[str, Any]] = [("hardware", record.hardware), ("data", record.data), *record.settings.items()]
-    return [(name, str(value)) for name, value in said if value != ""]
+    said: dict[str, Any] = {"hardware": record.hardware, "data": record.data, **record.settings}
+    return [(name, str(value)) for name, value in said.items() if value != ""]
 
 
 def _cell(cell: Cell, row: Row, at: int) -> str:

@@ -54,8 +54,8 @@ def report_page(
         ValueError: There is no record, or the run to compare with has other units.
     """
     made, first = summary_tables(records), records[0]
+    strips = strip_groups(first)
     compared = () if compared_with is None else compare_runs(first, compared_with)
-    other = "" if compared_with is None else f"{compared_with.tracker} (second)"
     return _template().render(
         record=first,
         setup=setup(first),
@@ -64,10 +64,11 @@ def report_page(
         not_measured=NOT_MEASURED,
         charts=charts(records),
         frame=chart,
-        strip_groups=strip_groups(first),
+        strip_groups=strips,
+        prompted=any(strip.prompted for group in strips for strip in group.strips),
         worst=_shown(worst_frames(first, _WORST), pictures),
         clicked=_shown(clicked_frames(first, _CLICKED), pictures),
-        comparison=comparison_table(compared, first.tracker, other) if compared else None,
+        comparison=comparison_table(compared, first.tracker, compared_with.tracker) if compared_with else None,
         moved=[(c.quantity, _moved(c.moved(_MOVED))) for c in compared],
         other=compared_with,
         style=_text("page.css"),

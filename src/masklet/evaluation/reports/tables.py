@@ -47,6 +47,11 @@ class Table:
     note: str
     heads: int = 1
 
+    @property
+    def remarked(self) -> frozenset[int]:
+        """Columns with a remark in them: room is left for it in every row, so that numbers stand in line."""
+        return frozenset(at for row in self.rows for at, cell in enumerate(row.cells) if cell.remark)
+
 
 ABSENT = Cell("–", -math.inf)
 
@@ -201,7 +206,9 @@ def comparison_table(compared: Sequence[Comparison], first: str, second: str) ->
         f"Percent; the difference is first minus second on the same units, {_INTERVALS} of paired differences. The "
         "p-value is that of a two-sided sign-flip test over videos or images, not corrected for the number of rows."
     )
-    return Table("Comparison", ("quantity", first, second, "difference", "p"), tuple(rows), note)
+    return Table(
+        "Comparison", ("quantity", f"{first} (first)", f"{second} (second)", "difference", "p"), tuple(rows), note
+    )
 
 
 def _by_sequence(score: VosScore, measure: str) -> Mapping[str, float]:

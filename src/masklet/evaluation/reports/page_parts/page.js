@@ -1,19 +1,21 @@
 "use strict";
 
-// Tables: a click on a heading sorts by it, numbers from the highest.
+// Tables: a click on a heading sorts by it, numbers from the highest; what has none comes last either way.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, at) => head.firstElementChild.addEventListener("click", () => {
     const body = table.tBodies[0], rows = [...body.rows];
     const key = (row) => {
       const cell = row.cells[at];
-      return cell.dataset.value === undefined ? cell.textContent.trim() : sorted(cell.dataset.value);
+      return cell.dataset.value === undefined ? cell.textContent.trim() : Number(cell.dataset.value);
     };
+    const absent = Number.isNaN; // the page says -inf or nan
     const numeric = rows.some((row) => typeof key(row) === "number");
     const before = head.getAttribute("aria-sort");
     const down = before ? before === "ascending" : numeric;
     rows.sort((a, b) => {
       const x = key(a), y = key(b);
+      if (absent(x) || absent(y)) return absent(x) - absent(y);
       const order = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y), "en", { numeric: true });
       return down ? -order : order;
     });
@@ -21,11 +23,6 @@ for (const table of document.querySelectorAll("table.sortable")) {
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
     body.append(...rows);
   }));
-}
-
-function sorted(text) {
-  const value = Number(text);
-  return Number.isNaN(value) ? -Infinity : value;
 }
 
 // Strips: J from red over yellow to blue, told apart by colour-blind eyes too.
@@ -87,6 +84,7 @@ for (const canvas of strips) {
 }
 for (const part of document.querySelectorAll("details")) part.addEventListener("toggle", drawAll);
 let waiting = 0;
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 window.addEventListener("resize", () => {
   cancelAnimationFrame(waiting);
   waiting = requestAnimationFrame(drawAll);
