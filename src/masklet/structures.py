@@ -79,6 +79,11 @@ class Prediction:
     masks_iou: Float[Tensor, "b 4"] | None = None
     from_prompt: bool = False
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its tensors."""
+        return sum(value.nbytes for value in vars(self).values() if isinstance(value, Tensor))
+
 
 @dataclass(frozen=True)
 class MemoryEntry:
@@ -91,6 +96,11 @@ class MemoryEntry:
 
     features: Float[Tensor, "b m h w"] | None
     pointer: Float[Tensor, "b c"]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its tensors."""
+        return self.pointer.nbytes + (0 if self.features is None else self.features.nbytes)
 
 
 @dataclass(frozen=True)

@@ -473,7 +473,7 @@ def test_what_is_kept_does_not_grow(tiny: Sam2, long_clip: list[np.ndarray], liv
     for result in map(session.step, long_clip[1:]) if live else session.propagate():
         track = session.tracks[1]
         maps = sum(e.features is not None for e in track.bank.recent.values())
-        kept.append((maps, len(track.bank.recent), len(track.answers), len(session._features)))
+        kept.append((maps, len(track.bank.recent), len(track.answers), len(session._engine.features)))
         assert not live or len(track.notes) <= 9
         assert list(track.bank.prompted) == [0]
         del result

@@ -6,10 +6,7 @@ they come. What is kept of the past is bounded: see :mod:`masklet.model.memory_b
 
 from __future__ import annotations
 
-import logging
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -17,22 +14,18 @@ import numpy as np
 import torch
 
 from ..interaction.prompts import user_prompt
-from ..masks.components import fill_small_holes
-from ..model.memory_bank import BankLimits, MemoryBank
-from ..structures import FrameFeatures, Prediction, Selection
+from ..model.memory_bank import MemoryBank
+from ..structures import Prediction
 from ..tracker import Direction
 from ..video.frames import FrameSource, open_source
 from ..video.live import LiveFrames
-from ..video.pixels import to_input
 from ..video.reader import EndOfStream
+from .engine import Engine
+from .history import Event, History
 from .named_model import ModelOrName, as_model
 from .options import SessionOptions
 from .results import FrameResult, ObjectResult, without_overlap
-from .track import ObjectTrack, split_entry, split_prediction, stack_maps, stack_selections
-
-log = logging.getLogger(__name__)
-
-BATCHED_SIDE = 32  # stride-16 maps up to this side are worth batching on a CPU
+from .track import ObjectTrack
 
 
 class VideoSession:
@@ -59,11 +52,9 @@ class VideoSession:
         else:
             self.source = source if isinstance(source, FrameSource) else open_source(source)
         self._tracks: dict[int, ObjectTrack] = {}
-        self._features: OrderedDict[int, FrameFeatures] = OrderedDict()
+        self._engine = Engine(model, self.source, self.options, self._tracks)
+        self._history = History(self._tracks, self.options.undo_levels, round(1e6 * self.options.undo_mb))
         self._run_start: int | None = None
-        size = model.config.image_size
-        self._hole_area = round(self.options.fill_holes * (size / 1024) ** 2)
-        self._object_batch = self.options.object_batch or (8 if size // 16 <= BATCHED_SIDE else 1)
 
     # What there is
 
@@ -96,7 +87,9 @@ class VideoSession:
 
     def close(self) -> None:
         """Release the source and all memory."""
-        self.reset()
+        self._tracks.clear()
+        self._history.clear()
+        self._engine.features.clear()
         self.source.close()
 
     # What a user does
@@ -137,33 +130,22 @@ class VideoSession:
         """
         object_id, frame = self._checked_id(object_id), self._checked_frame(frame)
         given = user_prompt(self.size, points=points, labels=labels, box=box, mask=mask)
-        image_features = self._encoded(frame)
-        track = self._tracks.get(object_id) or ObjectTrack(MemoryBank(self._limits()))
+        track = self._tracks.get(object_id) or ObjectTrack(MemoryBank(self._engine.limits()))
         before = track.prompts.get(frame)
         anew = clear and before is not None and not given.extends(before)
-        if before is not None and before.mask is None and not clear:
-            given = before.extended(given)
-        note = track.notes.get(frame)
-        reverse = note is not None and note.reverse
-        if note is not None:
-            self._restore_maps(track, frame, reverse=reverse)
-        previous = None if given.mask is not None or anew else track.previous_logits(frame, self.model.device)
-        answer = self.model.predict(
-            image_features,
-            Selection() if note is None else track.bank.read(frame, reverse=reverse),
-            given.to_model(self.size, self.model.config.image_size, self.model.device, previous),
-            stability_fallback=self.options.stability_fallback,
-        )
-        if given.mask is not None and not (answer.logits > 0).any():
-            raise ValueError(
-                f"the mask of object {object_id} covers {int(given.mask.sum())} of {given.mask.size} pixels, which is "
-                f"less than the model can see at an input of {self.model.config.image_size}: load it with a larger "
-                "image_size, or crop the video"
-            )
-        track.prompts[frame] = given
-        track.pending[frame] = self._finished(split_prediction(answer, 0))
-        self._tracks[object_id] = track
-        return self._result(frame, {object_id: track.pending[frame]})[object_id]
+        whole = given if before is None or before.mask is not None or clear else before.extended(given)
+        with self._history.event(Event("prompt", object_id, frame, given=given)):
+            answer = self._engine.answer(track, frame, whole, anew=anew)
+            if whole.mask is not None and not (answer.logits > 0).any():
+                raise ValueError(
+                    f"the mask of object {object_id} covers {int(whole.mask.sum())} of {whole.mask.size} pixels, which "
+                    f"is less than the model can see at an input of {self.model.config.image_size}: load it with a "
+                    "larger image_size, or crop the video"
+                )
+            track.prompts[frame] = whole
+            track.pending[frame] = answer
+            self._tracks[object_id] = track
+        return self._result(frame, {object_id: answer})[object_id]
 
     def clear(self, frame: int, object_id: int) -> None:
         """Take back all prompts of an object on a frame; it stays known, and must be prompted again if none is left.
@@ -174,7 +156,8 @@ class VideoSession:
         track = self._track(object_id)
         if frame not in track.prompts:
             raise KeyError(f"object {object_id} has no prompt on frame {frame}: it has on {sorted(track.prompts)}")
-        track.forget(frame)
+        with self._history.event(Event("clear", object_id, frame)):
+            track.forget(frame)
 
     def remove(self, object_id: int) -> None:
         """Forget an object; the others are not affected.
@@ -183,13 +166,43 @@ class VideoSession:
             KeyError: Unknown object.
         """
         self._track(object_id)
-        del self._tracks[object_id]
+        with self._history.event(Event("remove", object_id)):
+            del self._tracks[object_id]
 
     def reset(self) -> None:
         """Forget all objects and all memory; the source stays open."""
-        self._tracks.clear()
-        self._features.clear()
+        with self._history.event(Event("reset")):
+            self._tracks.clear()
+        self._engine.features.clear()
         self._run_start = None
+
+    @property
+    def history(self) -> tuple[Event, ...]:
+        """What was done and can be undone, oldest first."""
+        return self._history.events
+
+    def undo(self) -> Event:
+        """Take back the newest action: masks and memory are again, to the last bit, what they were before it.
+
+        The frames that one :meth:`propagate` tracked without another action in between, and steps that followed one
+        another, are one action. A propagation that is still going on ends: going on with it is an error. The frames of
+        a live video stay taken.
+
+        Returns:
+            The action.
+
+        Raises:
+            ValueError: There is nothing to undo.
+        """
+        return self._history.undo()
+
+    def redo(self) -> Event:
+        """Do again what was undone last, to the last bit; any new action makes that impossible.
+
+        Raises:
+            ValueError: There is nothing to do again.
+        """
+        return self._history.redo()
 
     # Tracking
 
@@ -225,12 +238,12 @@ class VideoSession:
         return self._propagate(first, stop, direction)
 
     def _propagate(self, first: int, stop: int | None, direction: Direction) -> Iterator[FrameResult]:
-        self._run_start = first
+        self._run_start, run = first, self._history.start()
         if direction != "backward":
             t = first
             while self._tracks and (stop is None or t <= stop):
                 try:
-                    result = self._track_frame(t, reverse=False)
+                    result = self._track_frame(t, run, reverse=False)
                 except EndOfStream:
                     return
                 yield result
@@ -242,7 +255,7 @@ class VideoSession:
             for t in range(first if direction == "backward" else first - 1, last - 1, -1):
                 if not self._tracks:
                     return
-                yield self._track_frame(t, reverse=True)
+                yield self._track_frame(t, run, reverse=True)
 
     def step(self, frame: Any) -> FrameResult:
         """Take the next live frame and follow all objects in it: bit for bit what a file session gives.
@@ -256,100 +269,23 @@ class VideoSession:
             raise ValueError("step() is for live input: open the session without a source, or use propagate()")
         t = self.source.append(frame)
         self._run_start = t
-        return self._track_frame(t, reverse=False)
+        return self._track_frame(t, self._history.going_on(), reverse=False)
 
     @torch.inference_mode()
-    def _track_frame(self, t: int, *, reverse: bool) -> FrameResult:
-        """Answers of all started objects on a frame, prompted ones as they were given."""
-        self._commit()
-        answers: dict[int, Prediction] = {}
-        waiting: dict[int, Selection] = {}
-        for i, track in self._tracks.items():
-            fixed = track.fixed(t)
-            if fixed is not None:
-                answers[i] = fixed
-            elif track.started:
-                self._restore_maps(track, t, reverse=reverse)
-                waiting[i] = track.bank.read(t, reverse=reverse)
-        features = self._encoded(t) if waiting else None
-        for ids in self._batches(waiting):
-            assert features is not None
-            selection = stack_selections([waiting[i] for i in ids])
-            together = self.model.predict(features, selection, stability_fallback=self.options.stability_fallback)
-            previous = stack_maps([self._tracks[i].bank.before(t, reverse=reverse) for i in ids])
-            entry = self.model.encode_memory(features, together, previous)
-            for row, i in enumerate(ids):
-                answers[i] = self._finished(split_prediction(together, row))
-                self._tracks[i].record(t, split_entry(entry, row), answers[i], prompted=False, reverse=reverse)
+    def _track_frame(self, t: int, run: object, *, reverse: bool) -> FrameResult:
+        """Follow all objects to a frame, then drop what no frame can read any more."""
+        self._checked_frame(t)
+        self._history.tracked(run, t, reverse=reverse)
+        answers = self._engine.follow(t, reverse=reverse)
         if self.options.prune:
             anchors = [t] if self._run_start is None else [t, self._run_start]
             for track in self._tracks.values():
                 track.prune(anchors)
                 if isinstance(self.source, LiveFrames):
                     track.drop_notes(t - self.source.keep)
-        ordered = {i: answers[i] for i in self._tracks if i in answers}
-        return self._result(t, ordered)
-
-    def _batches(self, waiting: dict[int, Selection]) -> Iterator[list[int]]:
-        """Ids grouped so that each group reads the same slots, in pieces of the allowed size."""
-        groups: dict[object, list[int]] = {}
-        for i, selection in waiting.items():
-            groups.setdefault(selection.signature, []).append(i)
-        for ids in groups.values():
-            for k in range(0, len(ids), self._object_batch):
-                yield ids[k : k + self._object_batch]
-
-    def _commit(self) -> None:
-        """Encode the memory of answers to prompts."""
-        for track in self._tracks.values():
-            for t, answer in list(track.pending.items()):
-                note = track.notes.get(t)
-                prompted = self.options.keep_corrections or note is None or t in track.bank.prompted
-                reverse = note is not None and note.reverse
-                previous = None if note is None else track.bank.before(t, reverse=reverse)  # as the answer was made
-                sharp = self.options.binarize_prompted
-                entry = self.model.encode_memory(self._encoded(t), answer, previous, binarize=sharp)
-                track.record(t, split_entry(entry, 0), answer, prompted=prompted, reverse=reverse)
-                del track.pending[t]
-
-    def _restore_maps(self, track: ObjectTrack, t: int, *, reverse: bool) -> None:
-        """Encode again, from the noted masks, memories that were dropped and are needed after a jump back."""
-        for f in track.missing_maps(t, reverse=reverse):
-            try:
-                features = self._encoded(f)
-            except (IndexError, ValueError) as error:  # a frame of a camera or stream that is gone
-                log.info("the memory of frame %d cannot be restored: %s", f, error)
-                continue
-            mask = track.notes[f].logits(self.model.device) > 0
-            size = self.model.config.image_size
-            given = torch.nn.functional.interpolate(mask.float(), (size, size), mode="nearest")
-            adopted, previous = self.model.adopt_mask(features, given), track.bank.before(f, reverse=reverse)
-            entry = split_entry(self.model.encode_memory(features, adopted, previous), 0)
-            known = track.bank.recent.get(f)
-            if known is not None:
-                entry = replace(entry, pointer=known.pointer)
-            track.bank.write(f, entry, prompted=False)
+        return self._result(t, answers)
 
     # Small parts
-
-    def _encoded(self, t: int) -> FrameFeatures:
-        """Features of a frame; the last two are kept, and those of frames whose prompts wait for their memory."""
-        if t in self._features:
-            self._features.move_to_end(t)
-            return self._features[t]
-        self._checked_frame(t)
-        image = to_input(self.source.frame(t), self.model.config.image_size, resample=self.options.resample)
-        features = self.model.encode_image(image.to(self.model.device))
-        self._features[t] = features
-        needed = {f for track in self._tracks.values() for f in track.pending}
-        for f in list(self._features)[:-2]:
-            if f not in needed:
-                del self._features[f]
-        return features
-
-    def _finished(self, answer: Prediction) -> Prediction:
-        """An answer as it is shown and refined: small holes closed. Memories of tracked frames are made before."""
-        return replace(answer, logits=fill_small_holes(answer.logits, self._hole_area))
 
     def _result(self, t: int, answers: dict[int, Prediction]) -> FrameResult:
         results = {
@@ -365,13 +301,6 @@ class VideoSession:
             for i, a in answers.items()
         }
         return FrameResult(t, self.size, without_overlap(results) if self.options.non_overlap else results)
-
-    def _limits(self) -> BankLimits:
-        limits = replace(self.model.limits, prompted=self.options.max_prompted)
-        length = None if isinstance(self.source, LiveFrames) else self.source.length
-        if self.options.clip_length_codes and length is not None:
-            limits = replace(limits, pointer_span=max(1, min(length - 1, limits.pointer_span)))
-        return limits
 
     def _track(self, object_id: int) -> ObjectTrack:
         if object_id not in self._tracks:

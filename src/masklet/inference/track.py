@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -34,6 +35,24 @@ class Note:
         return (mask * 2 - 1)[None, None] * NOTED_LOGIT
 
 
+@dataclass(frozen=True)
+class TrackState:
+    """What a track held at some time: references to values that do not change.
+
+    Attributes:
+        tables: ``prompts``, ``pending``, ``answers``, and ``prompted`` and ``recent`` of the bank, in their order.
+        notes: Of frames whose notes are others now, what they were; None: there was none.
+    """
+
+    tables: Mapping[str, dict]
+    notes: dict[int, Note | None]
+
+    def values(self) -> Iterator[MemoryEntry | Prediction]:
+        """Everything that holds tensors."""
+        for name in ("pending", "answers", "prompted", "recent"):
+            yield from self.tables[name].values()
+
+
 @dataclass
 class ObjectTrack:
     """State of one object. Frames are keys throughout.
@@ -43,7 +62,7 @@ class ObjectTrack:
         prompts: What the user gave.
         pending: Answers to prompts whose memory is not encoded yet, so that many clicks cost one encoding.
         answers: Answers that can be shown or refined again: prompted frames and the last few.
-        notes: Every tracked frame.
+        notes: Every tracked frame; changed by methods only.
     """
 
     bank: MemoryBank
@@ -51,6 +70,7 @@ class ObjectTrack:
     pending: dict[int, Prediction] = field(default_factory=dict)
     answers: dict[int, Prediction] = field(default_factory=dict)
     notes: dict[int, Note] = field(default_factory=dict)
+    _replaced: dict[int, Note | None] = field(default_factory=dict)
 
     @property
     def started(self) -> bool:
@@ -76,18 +96,18 @@ class ObjectTrack:
         """Remember a frame."""
         self.bank.write(t, entry, prompted=prompted)
         self.answers[t] = answer
-        self.notes[t] = Note.of(answer, reverse)
+        self._note(t, Note.of(answer, reverse))
 
     def forget(self, t: int) -> None:
         """Remove prompts, answers and memory of a frame; with its last prompt the object's whole track goes."""
-        for state in (self.prompts, self.pending, self.answers, self.notes):
+        for state in (self.prompts, self.pending, self.answers):
             state.pop(t, None)
+        self._note(t, None)
         self.bank.forget(t)
         if not self.prompts:
-            self.pending.clear()
-            self.answers.clear()
-            self.notes.clear()
-            self.bank = MemoryBank(self.bank.limits)
+            for table in self._tables().values():
+                table.clear()
+            self.drop_notes(None)
 
     def prune(self, anchors: list[int]) -> None:
         """Drop maps and answers that no frame near an anchor needs."""
@@ -97,10 +117,50 @@ class ObjectTrack:
             if min(abs(t - a) for a in anchors) > reach:
                 del self.answers[t]
 
-    def drop_notes(self, before: int) -> None:
-        """Drop notes of frames that cannot be looked at again."""
-        for t in [t for t in self.notes if t < before]:
-            del self.notes[t]
+    def drop_notes(self, before: int | None) -> None:
+        """Drop notes of frames that cannot be looked at again; None: all."""
+        for t in [t for t in self.notes if before is None or t < before]:
+            self._note(t, None)
+
+    def capture(self) -> TrackState:
+        """What is held now, for :meth:`restore`; its notes fill as notes are replaced, until the next capture."""
+        self._replaced = {}
+        return TrackState({name: dict(table) for name, table in self._tables().items()}, self._replaced)
+
+    def restore(self, state: TrackState) -> TrackState:
+        """Go back to a captured state, byte for byte; returns the one that was left."""
+        left = TrackState(
+            {name: dict(table) for name, table in self._tables().items()}, {t: self.notes.get(t) for t in state.notes}
+        )
+        for name, table in self._tables().items():
+            table.clear()
+            table.update(state.tables[name])
+        self._replaced = {}
+        for t, note in list(state.notes.items()):
+            self._note(t, note)
+        return left
+
+    def values(self) -> Iterator[MemoryEntry | Prediction]:
+        """Everything that holds tensors."""
+        return TrackState(self._tables(), {}).values()
+
+    def _tables(self) -> dict[str, dict]:
+        bank = self.bank
+        return {
+            "prompts": self.prompts,
+            "pending": self.pending,
+            "answers": self.answers,
+            "prompted": bank.prompted,
+            "recent": bank.recent,
+        }
+
+    def _note(self, t: int, note: Note | None) -> None:
+        if self._replaced.setdefault(t, self.notes.get(t)) is None and note is None:
+            del self._replaced[t]  # come and gone since
+        if note is None:
+            self.notes.pop(t, None)
+        else:
+            self.notes[t] = note
 
     def missing_maps(self, t: int, *, reverse: bool) -> list[int]:
         """Tracked frames that frame ``t`` would read, had their maps not been dropped."""

@@ -1,0 +1,162 @@
+"""The engine of a session: frames, prompts and what is remembered of objects become answers and new memory."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import torch
+
+from ..interaction.prompts import UserPrompt
+from ..masks.components import fill_small_holes
+from ..model.memory_bank import BankLimits
+from ..model.sam2 import Sam2
+from ..structures import FrameFeatures, Prediction, Selection
+from ..video.frames import FrameSource
+from ..video.live import LiveFrames
+from ..video.pixels import to_input
+from .options import SessionOptions
+from .track import ObjectTrack, split_entry, split_prediction, stack_maps, stack_selections
+
+log = logging.getLogger(__name__)
+
+BATCHED_SIDE = 32  # stride-16 maps up to this side are worth batching on a CPU
+
+
+class Engine:
+    """Runs the model on one video; keeps nothing but the features of the last frames.
+
+    Args:
+        model: The model.
+        source: The video.
+        options: Post-processing and memory policy.
+        tracks: State of each object, which is the session's; the engine writes what it learns into them.
+    """
+
+    def __init__(
+        self,
+        model: Sam2,
+        source: FrameSource | LiveFrames,
+        options: SessionOptions,
+        tracks: Mapping[int, ObjectTrack],
+    ) -> None:
+        self.model, self.source, self.options, self._tracks = model, source, options, tracks
+        self.features: OrderedDict[int, FrameFeatures] = OrderedDict()
+        size = model.config.image_size
+        self._hole_area = round(options.fill_holes * (size / 1024) ** 2)
+        self._object_batch = options.object_batch or (8 if size // 16 <= BATCHED_SIDE else 1)
+
+    def limits(self) -> BankLimits:
+        """How much of the past a frame of this video may read."""
+        limits = replace(self.model.limits, prompted=self.options.max_prompted)
+        length = None if isinstance(self.source, LiveFrames) else self.source.length
+        if self.options.clip_length_codes and length is not None:
+            limits = replace(limits, pointer_span=max(1, min(length - 1, limits.pointer_span)))
+        return limits
+
+    def answer(self, track: ObjectTrack, t: int, given: UserPrompt, *, anew: bool) -> Prediction:
+        """The answer to a prompt: in the light of memory on a frame that was tracked, else from the image alone.
+
+        Args:
+            track: The object.
+            t: The frame.
+            given: All that is given there.
+            anew: Do not refine the answer that is there.
+        """
+        features, note = self.encoded(t), track.notes.get(t)
+        reverse = note is not None and note.reverse
+        if note is not None:
+            self._restore_maps(track, t, reverse=reverse)
+        device = self.model.device
+        previous = None if given.mask is not None or anew else track.previous_logits(t, device)
+        answer = self.model.predict(
+            features,
+            Selection() if note is None else track.bank.read(t, reverse=reverse),
+            given.to_model(self.source.size, self.model.config.image_size, device, previous),
+            stability_fallback=self.options.stability_fallback,
+        )
+        return self._finished(split_prediction(answer, 0))
+
+    def follow(self, t: int, *, reverse: bool) -> dict[int, Prediction]:
+        """Answers of all started objects on a frame, prompted ones as they were given; all is remembered."""
+        self._commit()
+        answers: dict[int, Prediction] = {}
+        waiting: dict[int, Selection] = {}
+        for i, track in self._tracks.items():
+            fixed = track.fixed(t)
+            if fixed is not None:
+                answers[i] = fixed
+            elif track.started:
+                self._restore_maps(track, t, reverse=reverse)
+                waiting[i] = track.bank.read(t, reverse=reverse)
+        features = self.encoded(t) if waiting else None
+        for ids in self._batches(waiting):
+            assert features is not None
+            selection = stack_selections([waiting[i] for i in ids])
+            together = self.model.predict(features, selection, stability_fallback=self.options.stability_fallback)
+            previous = stack_maps([self._tracks[i].bank.before(t, reverse=reverse) for i in ids])
+            entry = self.model.encode_memory(features, together, previous)
+            for row, i in enumerate(ids):
+                answers[i] = self._finished(split_prediction(together, row))
+                self._tracks[i].record(t, split_entry(entry, row), answers[i], prompted=False, reverse=reverse)
+        return {i: answers[i] for i in self._tracks if i in answers}
+
+    def encoded(self, t: int) -> FrameFeatures:
+        """Features of a frame; the last two are kept, and those of frames whose prompts wait for their memory."""
+        if t in self.features:
+            self.features.move_to_end(t)
+            return self.features[t]
+        image = to_input(self.source.frame(t), self.model.config.image_size, resample=self.options.resample)
+        features = self.model.encode_image(image.to(self.model.device))
+        self.features[t] = features
+        needed = {f for track in self._tracks.values() for f in track.pending}
+        for f in list(self.features)[:-2]:
+            if f not in needed:
+                del self.features[f]
+        return features
+
+    def _batches(self, waiting: dict[int, Selection]) -> Iterator[list[int]]:
+        """Ids grouped so that each group reads the same slots, in pieces of the allowed size."""
+        groups: dict[object, list[int]] = {}
+        for i, selection in waiting.items():
+            groups.setdefault(selection.signature, []).append(i)
+        for ids in groups.values():
+            for k in range(0, len(ids), self._object_batch):
+                yield ids[k : k + self._object_batch]
+
+    def _commit(self) -> None:
+        """Encode the memory of answers to prompts."""
+        for track in self._tracks.values():
+            for t, answer in list(track.pending.items()):
+                note = track.notes.get(t)
+                prompted = self.options.keep_corrections or note is None or t in track.bank.prompted
+                reverse = note is not None and note.reverse
+                previous = None if note is None else track.bank.before(t, reverse=reverse)  # as the answer was made
+                sharp = self.options.binarize_prompted
+                entry = self.model.encode_memory(self.encoded(t), answer, previous, binarize=sharp)
+                track.record(t, split_entry(entry, 0), answer, prompted=prompted, reverse=reverse)
+                del track.pending[t]
+
+    def _restore_maps(self, track: ObjectTrack, t: int, *, reverse: bool) -> None:
+        """Encode again, from the noted masks, memories that were dropped and are needed after a jump back."""
+        for f in track.missing_maps(t, reverse=reverse):
+            try:
+                features = self.encoded(f)
+            except (IndexError, ValueError) as error:  # a frame of a camera or stream that is gone
+                log.info("the memory of frame %d cannot be restored: %s", f, error)
+                continue
+            mask = track.notes[f].logits(self.model.device) > 0
+            size = self.model.config.image_size
+            given = torch.nn.functional.interpolate(mask.float(), (size, size), mode="nearest")
+            adopted, previous = self.model.adopt_mask(features, given), track.bank.before(f, reverse=reverse)
+            entry = split_entry(self.model.encode_memory(features, adopted, previous), 0)
+            known = track.bank.recent.get(f)
+            if known is not None:
+                entry = replace(entry, pointer=known.pointer)
+            track.bank.write(f, entry, prompted=False)
+
+    def _finished(self, answer: Prediction) -> Prediction:
+        """An answer as it is shown and refined: small holes closed. Memories of tracked frames are made before."""
+        return replace(answer, logits=fill_small_holes(answer.logits, self._hole_area))

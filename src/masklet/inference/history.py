@@ -1,0 +1,174 @@
+"""History of a session: what was done, and how to undo and redo it.
+
+An event keeps what its objects remembered before, as references to values that nobody changes, and of the notes of
+tracked frames only those that it replaced. A click costs some dozen references, a propagation what tracking can read
+at its start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ..interaction.prompts import UserPrompt
+from .track import ObjectTrack, TrackState
+
+Kind = Literal["prompt", "clear", "remove", "reset", "propagate"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a user did.
+
+    Attributes:
+        kind: What.
+        object_id: To which object; None: to all.
+        frame: On which frame, or the first one that was tracked.
+        last: The last one that was tracked.
+        reverse: Whether it was tracked backward.
+        given: What the prompt gave.
+    """
+
+    kind: Kind
+    object_id: int | None = None
+    frame: int | None = None
+    last: int | None = None
+    reverse: bool = False
+    given: UserPrompt | None = None
+
+
+@dataclass(frozen=True)
+class _State:
+    """What there was: the objects in their order, and what those that an event touched remembered."""
+
+    tracks: dict[int, ObjectTrack]
+    touched: tuple[tuple[ObjectTrack, TrackState], ...]
+
+
+class History:
+    """Events of a session, the newest last.
+
+    Args:
+        tracks: The objects of the session, which undo and redo change in place.
+        levels: Most events that can be undone; older ones are forgotten.
+        most_bytes: What they may hold of memory maps and answers that the session itself no longer has. The newest
+            event stays whatever it takes.
+    """
+
+    def __init__(self, tracks: dict[int, ObjectTrack], levels: int, most_bytes: int) -> None:
+        self._tracks, self._levels, self._most_bytes = tracks, levels, most_bytes
+        self._done: list[tuple[Event, _State, int]] = []
+        self._undone: list[tuple[Event, _State]] = []
+        self._open: tuple[Event, _State] | None = None
+        self._run: object | None = None
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What was done and not undone, oldest first, as far back as it can be undone."""
+        events = [event for event, _, _ in self._done] + ([] if self._open is None else [self._open[0]])
+        return tuple(events[max(len(events) - self._levels, 0) :])
+
+    @contextmanager
+    def event(self, event: Event) -> Iterator[None]:
+        """Around the changes of an event; an error takes them back."""
+        self.close()
+        before = self._state(event.object_id)
+        try:
+            yield
+        except BaseException:
+            self._swap(before)
+            raise
+        self._add(event, before)
+
+    def start(self) -> object:
+        """A token for a new run of tracking."""
+        self.close()
+        self._run = object()
+        return self._run
+
+    def going_on(self) -> object:
+        """The token of the run that is going on, or a new one."""
+        return self._run or self.start()
+
+    def tracked(self, run: object, t: int, *, reverse: bool) -> None:
+        """Before a run tracks a frame. The frames of a run are one event, as long as nothing is done between them.
+
+        Raises:
+            RuntimeError: Something was undone or done again since the run started.
+        """
+        if run is not self._run:
+            raise RuntimeError("the session was changed by undo, redo or another run since: call propagate() again")
+        if self._open is None:
+            self._open = Event("propagate", frame=t, last=t, reverse=reverse), self._state(None)
+        else:
+            event, before = self._open
+            self._open = replace(event, last=t), before
+
+    def close(self) -> None:
+        """End the event of the run that is going on; the run itself may go on with another."""
+        if self._open is not None:
+            event, before = self._open
+            self._open = None
+            self._add(event, before)
+
+    def undo(self) -> Event:
+        """Take the newest event back.
+
+        Raises:
+            ValueError: There is none.
+        """
+        self.close()
+        if not self._done:
+            raise ValueError("there is nothing to undo")
+        event, before, _ = self._done.pop()
+        self._undone.append((event, self._swap(before)))
+        self._run = None
+        return event
+
+    def redo(self) -> Event:
+        """Do again what was undone last.
+
+        Raises:
+            ValueError: Nothing was undone since the last event.
+        """
+        self.close()
+        if not self._undone:
+            raise ValueError("there is nothing to do again")
+        event, after = self._undone.pop()
+        before = self._swap(after)
+        self._done.append((event, before, self._held(before)))
+        self._run = None
+        return event
+
+    def clear(self) -> None:
+        """Forget all events."""
+        self._done.clear()
+        self._undone.clear()
+        self._open = self._run = None
+
+    def _state(self, object_id: int | None) -> _State:
+        touched = [t for i, t in self._tracks.items() if object_id is None or i == object_id]
+        return _State(dict(self._tracks), tuple((track, track.capture()) for track in touched))
+
+    def _swap(self, state: _State) -> _State:
+        """Go to a state; returns what to go back to."""
+        now = _State(dict(self._tracks), tuple((track, track.restore(known)) for track, known in state.touched))
+        self._tracks.clear()
+        self._tracks.update(state.tracks)
+        return now
+
+    def _add(self, event: Event, before: _State) -> None:
+        self._undone.clear()
+        self._done.append((event, before, self._held(before)))
+        while len(self._done) > self._levels or (
+            len(self._done) > 1 and sum(held for _, _, held in self._done) > self._most_bytes
+        ):
+            del self._done[0]
+
+    def _held(self, before: _State) -> int:
+        """Bytes of what only this event keeps alive."""
+        alive = {id(value) for track in self._tracks.values() for value in track.values()}
+        kept = {id(value): value for _, state in before.touched for value in state.values() if id(value) not in alive}
+        return sum(value.nbytes for value in kept.values())
