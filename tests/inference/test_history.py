@@ -43,6 +43,7 @@ def state(session: VideoSession) -> Any:
             i,
             *(plain(table) for table in (t.prompts, t.pending, t.answers, t.bank.prompted, t.bank.recent)),
             plain(dict(sorted(t.notes.items()))),
+            plain(dict(sorted(t.shown.items()))),
         )
         for i, t in session.tracks.items()
     )
@@ -240,3 +241,20 @@ def test_results_after_undo(session: VideoSession):
     session.undo()
     session.undo()
     assert masks(session) == first
+
+
+def test_masks_of_all_frames_are_kept_and_undone(session: VideoSession):
+    session.prompt(0, 1, points=[DISC])
+    first = {r.frame: r[1].mask for r in session.propagate()}
+    assert len(first) == 10
+    session.prompt(4, 1, points=[SQUARE], labels=[0])
+    second = {r.frame: r[1].mask for r in session.propagate(start=4)}
+    assert any(not np.array_equal(first[t], second[t]) for t in second)
+    for t in range(10):
+        assert np.array_equal(session.frame_result(t)[1].mask, second.get(t, first[t]))
+    session.undo()
+    session.undo()
+    for t in range(10):
+        assert np.array_equal(session.frame_result(t)[1].mask, first[t])
+    session.redo()
+    assert session.frame_result(4)[1].prompted

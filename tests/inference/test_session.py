@@ -485,6 +485,25 @@ def test_what_is_kept_does_not_grow(tiny: Sam2, long_clip: list[np.ndarray], liv
     assert features <= 2
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_masks_outlive_logits(tiny: Sam2, long_clip: list[np.ndarray], keep: bool):
+    session = VideoSession(long_clip, tiny, options=SessionOptions(keep_results=keep))
+    session.prompt(0, 1, points=[DISC])
+    shown = {r.frame: r[1] for r in session.propagate()}
+    assert np.array_equal(session.frame_result(LONG - 1)[1].logits, shown[LONG - 1].logits)
+    if not keep:
+        assert not session.frame_result(9)
+        assert list(session.frame_result(0)) == [1]
+        return
+    old = session.frame_result(9)
+    assert (old[1].iou, old[1].presence, old[1].prompted) == (shown[9].iou, shown[9].presence, False)
+    assert np.array_equal(old[1].mask, shown[9].mask)
+    assert old[1].rle() == shown[9].rle()
+    assert np.array_equal(old.label_map(), shown[9].mask.astype(np.int32))
+    with pytest.raises(RuntimeError, match="logits of frame 9 are no longer kept, only its mask"):
+        _ = old[1].logits
+
+
 def test_results_are_made_when_asked_for(session: VideoSession):
     session.prompt(0, 1, points=[DISC])
     for result in session.propagate():

@@ -69,7 +69,7 @@ def test_pruning_keeps_prompted_answers_and_every_note():
     track.prune([19])
     assert sorted(track.answers) == [0, 17, 18, 19]
     assert sorted(track.notes) == list(range(20))
-    track.drop_notes(12)
+    track.drop_frames(12)
     assert sorted(track.notes) == list(range(12, 20))
 
 

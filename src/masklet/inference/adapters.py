@@ -19,7 +19,7 @@ class SessionTracker:
     """A :class:`~masklet.tracker.Tracker` of one model and one set of options."""
 
     def __init__(self, model: Sam2, options: SessionOptions | None = None) -> None:
-        self.model, self.options = model, replace(options or SessionOptions(), undo_levels=0)
+        self.model, self.options = model, replace(options or SessionOptions(), keep_results=False, undo_levels=0)
         self.session: VideoSession | None = None
 
     def open(self, source: Any) -> None:

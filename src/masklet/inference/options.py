@@ -26,6 +26,8 @@ class SessionOptions:
         prune: Drop memories that can no longer be read. Off only for tests: masks are the same, memory grows.
         object_batch: Most objects in one pass of the model; 1 makes each object independent of the others' number to
             the last bit. None: 8 for small inputs, 1 for large ones, where a batch is slower on a CPU.
+        keep_results: Keep every mask that was shown as run lengths, for ``frame_result``; some 0.3 to 2 kilobytes an
+            object and frame. Live sessions keep those of the frames that they can go back to.
         undo_levels: Most actions that can be undone; 0: none.
         undo_mb: What they may keep of memory that the session itself has dropped, in megabytes.
     """
@@ -40,6 +42,7 @@ class SessionOptions:
     clip_length_codes: bool = False
     prune: bool = True
     object_batch: int | None = None
+    keep_results: bool = True
     undo_levels: int = 100
     undo_mb: float = 256.0
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..masks.boxes import box_of_mask
 from ..masks.overlap import suppress_overlaps
 from ..masks.resize import resize_logits
-from ..masks.rle import encode
+from ..masks.rle import Rle, decode, encode
 
 
 @dataclass(frozen=True)
@@ -24,37 +24,52 @@ class ObjectResult:
     Attributes:
         frame: Index of the frame.
         object_id: The object.
-        low_logits: Mask logits at stride 4 of the model's square input.
+        low_logits: Mask logits at stride 4 of the model's square input; None: only the mask is still kept.
         iou: Predicted IoU of the mask, 0..1.
         presence: Presence logit; above 0 means that the object is in the frame.
         size: Height and width of the video.
         prompted: Whether the user prompted this object on this frame.
         exclusive: Logits at the video's size after overlaps were settled, where the session was asked to.
+        kept: The mask at the video's size as run lengths, where it is kept.
     """
 
     frame: int
     object_id: int
-    low_logits: Float[Tensor, "h4 w4"]
+    low_logits: Float[Tensor, "h4 w4"] | None
     iou: float
     presence: float
     size: tuple[int, int]
     prompted: bool = False
     exclusive: Float[Tensor, "h w"] | None = None
+    kept: Rle | None = None
 
     @cached_property
     def logits(self) -> Float[np.ndarray, "h w"]:
-        """Mask logits at the video's size; above 0 is the object."""
-        if self.exclusive is not None:
-            return self.exclusive.cpu().numpy()
-        with torch.inference_mode():
-            return resize_logits(self.low_logits[None, None], self.size)[0, 0].cpu().numpy()
+        """Mask logits at the video's size; above 0 is the object.
+
+        Raises:
+            RuntimeError: They are no longer kept.
+        """
+        return self._full_logits()
 
     @cached_property
     def mask(self) -> Bool[np.ndarray, "h w"]:
         """The mask at the video's size."""
         if not self.present:
             return np.zeros(self.size, bool)
-        return self.logits > 0
+        return self._full_logits() > 0 if self.kept is None else decode(self.kept)
+
+    def keeping(self) -> ObjectResult:
+        """The same with its mask as run lengths."""
+        return replace(self, kept=encode(replace(self).mask))
+
+    def _full_logits(self) -> Float[np.ndarray, "h w"]:
+        if self.exclusive is not None:
+            return self.exclusive.cpu().numpy()
+        if self.low_logits is None:
+            raise RuntimeError(f"the logits of frame {self.frame} are no longer kept, only its mask")
+        with torch.inference_mode():
+            return resize_logits(self.low_logits[None, None], self.size)[0, 0].cpu().numpy()
 
     @property
     def present(self) -> bool:
@@ -78,7 +93,7 @@ class ObjectResult:
 
     def rle(self) -> dict:
         """The mask as COCO run lengths."""
-        return dict(encode(self.mask))
+        return dict(encode(self.mask) if self.kept is None else self.kept)
 
 
 @dataclass(frozen=True)
@@ -104,13 +119,17 @@ class FrameResult(Mapping[int, ObjectResult]):
         return {i: result.mask for i, result in self.objects.items()}
 
     def label_map(self) -> Int[np.ndarray, "h w"]:
-        """Object id of each pixel, 0 for none; where objects overlap the highest logit wins."""
+        """Object id of each pixel, 0 for none; where objects overlap the highest logit wins.
+
+        Where logits are no longer kept, the highest predicted IoU does.
+        """
         labels = np.zeros(self.size, np.int32)
         best = np.zeros(self.size, np.float32)
         for i, result in self.objects.items():
-            wins = result.mask & (result.logits > best)
+            strength = np.full(self.size, result.iou) if result.low_logits is None else result.logits
+            wins = result.mask & ((strength > best) | (labels == 0))
             labels[wins] = i
-            best[wins] = result.logits[wins]
+            best[wins] = strength[wins]
         return labels
 
 

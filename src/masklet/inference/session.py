@@ -7,6 +7,7 @@ they come. What is kept of the past is bounded: see :mod:`masklet.model.memory_b
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -25,7 +26,7 @@ from .history import Event, History
 from .named_model import ModelOrName, as_model
 from .options import SessionOptions
 from .results import FrameResult, ObjectResult, without_overlap
-from .track import ObjectTrack
+from .track import ObjectTrack, Shown
 
 
 class VideoSession:
@@ -74,10 +75,23 @@ class VideoSession:
         return MappingProxyType(self._tracks)
 
     def frame_result(self, frame: int) -> FrameResult:
-        """What is known now of a frame: prompted frames and the last few tracked ones."""
+        """What was shown last of a frame: masks and scores of every prompted or tracked one (``keep_results``).
+
+        Logits are there for prompted frames and the last few tracked ones.
+        """
         frame = self._checked_frame(frame)
         known = {i: track.known(frame) for i, track in self._tracks.items()}
-        return self._result(frame, {i: answer for i, answer in known.items() if answer is not None})
+        fresh = self._result(frame, {i: answer for i, answer in known.items() if answer is not None}).objects
+        found = {}
+        for i, track in self._tracks.items():
+            shown = track.shown.get(frame)
+            if shown is not None:
+                logits = fresh[i].low_logits if i in fresh else None
+                scores = shown.iou, shown.presence, self.size, shown.prompted
+                found[i] = ObjectResult(frame, i, logits, *scores, kept=shown.rle)
+            elif i in fresh:
+                found[i] = fresh[i]
+        return FrameResult(frame, self.size, found)
 
     def __enter__(self) -> VideoSession:
         return self
@@ -145,7 +159,7 @@ class VideoSession:
             track.prompts[frame] = whole
             track.pending[frame] = answer
             self._tracks[object_id] = track
-        return self._result(frame, {object_id: answer})[object_id]
+            return self._show(self._result(frame, {object_id: answer}))[object_id]
 
     def clear(self, frame: int, object_id: int) -> None:
         """Take back all prompts of an object on a frame; it stays known, and must be prompted again if none is left.
@@ -276,14 +290,24 @@ class VideoSession:
         """Follow all objects to a frame, then drop what no frame can read any more."""
         self._checked_frame(t)
         self._history.tracked(run, t, reverse=reverse)
-        answers = self._engine.follow(t, reverse=reverse)
+        result = self._show(self._result(t, self._engine.follow(t, reverse=reverse)))
         if self.options.prune:
             anchors = [t] if self._run_start is None else [t, self._run_start]
             for track in self._tracks.values():
                 track.prune(anchors)
                 if isinstance(self.source, LiveFrames):
-                    track.drop_notes(t - self.source.keep)
-        return self._result(t, answers)
+                    track.drop_frames(t - self.source.keep)
+        return result
+
+    def _show(self, result: FrameResult) -> FrameResult:
+        """Keep what the user is shown."""
+        if not self.options.keep_results:
+            return result
+        objects = {i: one.keeping() for i, one in result.items()}
+        for i, one in objects.items():
+            assert one.kept is not None
+            self._tracks[i].shown.put(result.frame, Shown(one.kept, one.iou, one.presence, one.prompted))
+        return replace(result, objects=objects)
 
     # Small parts
 

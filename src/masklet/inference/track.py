@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..interaction.prompts import UserPrompt
-from ..masks.rle import decode, encode
+from ..masks.rle import Rle, decode, encode
 from ..model.memory_bank import MemoryBank
 from ..structures import MemoryEntry, Prediction, Selection
+from .journal import Journal
 
 NOTED_LOGIT = 10.0  # how sure a mask is that is known only from its note
 
@@ -36,16 +38,33 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """What the user was shown of an object on a frame.
+
+    Attributes:
+        rle: The mask at the video's size.
+        iou: Predicted IoU of the mask, 0..1.
+        presence: Presence logit; above 0 means that the object is in the frame.
+        prompted: Whether it is the answer to a prompt.
+    """
+
+    rle: Rle
+    iou: float
+    presence: float
+    prompted: bool
+
+
+@dataclass(frozen=True)
 class TrackState:
     """What a track held at some time: references to values that do not change.
 
     Attributes:
         tables: ``prompts``, ``pending``, ``answers``, and ``prompted`` and ``recent`` of the bank, in their order.
-        notes: Of frames whose notes are others now, what they were; None: there was none.
+        replaced: Of ``notes`` and ``shown``, what was replaced since, by frame; None: there was nothing.
     """
 
     tables: Mapping[str, dict]
-    notes: dict[int, Note | None]
+    replaced: tuple[Mapping[int, Any], ...]
 
     def values(self) -> Iterator[MemoryEntry | Prediction]:
         """Everything that holds tensors."""
@@ -62,15 +81,16 @@ class ObjectTrack:
         prompts: What the user gave.
         pending: Answers to prompts whose memory is not encoded yet, so that many clicks cost one encoding.
         answers: Answers that can be shown or refined again: prompted frames and the last few.
-        notes: Every tracked frame; changed by methods only.
+        notes: Every tracked frame.
+        shown: What the user was shown, where the session keeps it: every tracked or prompted frame.
     """
 
     bank: MemoryBank
     prompts: dict[int, UserPrompt] = field(default_factory=dict)
     pending: dict[int, Prediction] = field(default_factory=dict)
     answers: dict[int, Prediction] = field(default_factory=dict)
-    notes: dict[int, Note] = field(default_factory=dict)
-    _replaced: dict[int, Note | None] = field(default_factory=dict)
+    notes: Journal[Note] = field(default_factory=Journal)
+    shown: Journal[Shown] = field(default_factory=Journal)
 
     @property
     def started(self) -> bool:
@@ -96,18 +116,20 @@ class ObjectTrack:
         """Remember a frame."""
         self.bank.write(t, entry, prompted=prompted)
         self.answers[t] = answer
-        self._note(t, Note.of(answer, reverse))
+        self.notes.put(t, Note.of(answer, reverse))
 
     def forget(self, t: int) -> None:
         """Remove prompts, answers and memory of a frame; with its last prompt the object's whole track goes."""
         for state in (self.prompts, self.pending, self.answers):
             state.pop(t, None)
-        self._note(t, None)
+        for journal in self._journals():
+            journal.put(t, None)
         self.bank.forget(t)
         if not self.prompts:
             for table in self._tables().values():
                 table.clear()
-            self.drop_notes(None)
+            for journal in self._journals():
+                journal.drop()
 
     def prune(self, anchors: list[int]) -> None:
         """Drop maps and answers that no frame near an anchor needs."""
@@ -117,32 +139,27 @@ class ObjectTrack:
             if min(abs(t - a) for a in anchors) > reach:
                 del self.answers[t]
 
-    def drop_notes(self, before: int | None) -> None:
-        """Drop notes of frames that cannot be looked at again; None: all."""
-        for t in [t for t in self.notes if before is None or t < before]:
-            self._note(t, None)
+    def drop_frames(self, before: int) -> None:
+        """Drop notes and masks of frames that cannot be looked at again."""
+        for journal in self._journals():
+            journal.drop(before)
 
     def capture(self) -> TrackState:
-        """What is held now, for :meth:`restore`; its notes fill as notes are replaced, until the next capture."""
-        self._replaced = {}
-        return TrackState({name: dict(table) for name, table in self._tables().items()}, self._replaced)
+        """What is held now, for :meth:`restore`."""
+        return TrackState(self._copies(), tuple(journal.capture() for journal in self._journals()))
 
     def restore(self, state: TrackState) -> TrackState:
         """Go back to a captured state, byte for byte; returns the one that was left."""
-        left = TrackState(
-            {name: dict(table) for name, table in self._tables().items()}, {t: self.notes.get(t) for t in state.notes}
-        )
+        left = self._copies()
         for name, table in self._tables().items():
             table.clear()
             table.update(state.tables[name])
-        self._replaced = {}
-        for t, note in list(state.notes.items()):
-            self._note(t, note)
-        return left
+        pairs = zip(self._journals(), state.replaced, strict=True)
+        return TrackState(left, tuple(journal.restore(replaced) for journal, replaced in pairs))
 
     def values(self) -> Iterator[MemoryEntry | Prediction]:
         """Everything that holds tensors."""
-        return TrackState(self._tables(), {}).values()
+        return TrackState(self._tables(), ()).values()
 
     def _tables(self) -> dict[str, dict]:
         bank = self.bank
@@ -154,13 +171,11 @@ class ObjectTrack:
             "recent": bank.recent,
         }
 
-    def _note(self, t: int, note: Note | None) -> None:
-        if self._replaced.setdefault(t, self.notes.get(t)) is None and note is None:
-            del self._replaced[t]  # come and gone since
-        if note is None:
-            self.notes.pop(t, None)
-        else:
-            self.notes[t] = note
+    def _copies(self) -> dict[str, dict]:
+        return {name: dict(table) for name, table in self._tables().items()}
+
+    def _journals(self) -> tuple[Journal, ...]:
+        return self.notes, self.shown
 
     def missing_maps(self, t: int, *, reverse: bool) -> list[int]:
         """Tracked frames that frame ``t`` would read, had their maps not been dropped."""
