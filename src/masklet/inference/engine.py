@@ -6,7 +6,9 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import torch
 
 from ..interaction.prompts import UserPrompt
@@ -55,6 +57,21 @@ class Engine:
         if self.options.clip_length_codes and length is not None:
             limits = replace(limits, pointer_span=max(1, min(length - 1, limits.pointer_span)))
         return limits
+
+    def checked_frame(self, t: Any) -> int:
+        """The number of a frame of the video.
+
+        Raises:
+            TypeError: Not a whole number.
+            IndexError: There is no such frame.
+        """
+        if isinstance(t, bool) or not isinstance(t, (int, np.integer)):
+            raise TypeError(f"a frame is an integer index, got {t!r}")
+        length = self.source.length
+        if t < 0 or (length is not None and t >= length):
+            known = f"0..{length - 1}" if length else "0 on" if length is None else "none yet"
+            raise IndexError(f"frame {t} is outside the video {self.source.name!r}: its frames are {known}")
+        return int(t)
 
     def answer(self, track: ObjectTrack, t: int, given: UserPrompt, *, anew: bool) -> Prediction:
         """The answer to a prompt: in the light of memory on a frame that was tracked, else from the image alone.

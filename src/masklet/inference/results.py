@@ -15,6 +15,7 @@ from ..masks.boxes import box_of_mask
 from ..masks.overlap import suppress_overlaps
 from ..masks.resize import resize_logits
 from ..masks.rle import Rle, decode, encode
+from ..structures import Prediction
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,39 @@ class ObjectResult:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """What is kept of a result for good.
+
+    Attributes:
+        frame: Index of the frame.
+        size: Height and width of the video.
+        rle: The mask at that size.
+        iou: Predicted IoU of the mask.
+        presence: Presence logit.
+        prompted: Whether it is the answer to a prompt.
+    """
+
+    frame: int
+    size: tuple[int, int]
+    rle: Rle
+    iou: float
+    presence: float
+    prompted: bool
+
+    @staticmethod
+    def of(result: ObjectResult) -> Shown:
+        """Keep a result."""
+        kept = encode(result.mask) if result.kept is None else result.kept
+        return Shown(result.frame, result.size, kept, result.iou, result.presence, result.prompted)
+
+    def result(self, object_id: int, newest: ObjectResult | None) -> ObjectResult:
+        """The result again, with the logits of the newest answer where that is still there."""
+        logits = None if newest is None else newest.low_logits
+        scores = self.iou, self.presence, self.size, self.prompted
+        return ObjectResult(self.frame, object_id, logits, *scores, kept=self.rle)
+
+
+@dataclass(frozen=True)
 class FrameResult(Mapping[int, ObjectResult]):
     """All objects of one frame by id."""
 
@@ -131,6 +165,25 @@ class FrameResult(Mapping[int, ObjectResult]):
             labels[wins] = i
             best[wins] = strength[wins]
         return labels
+
+
+def frame_result(
+    t: int, size: tuple[int, int], answers: Mapping[int, Prediction], *, apart: bool = False
+) -> FrameResult:
+    """Answers for objects of one frame, ``apart`` so that no two share a pixel, as a result at the video's size."""
+    results = {
+        i: ObjectResult(
+            frame=t,
+            object_id=i,
+            low_logits=a.logits[0, 0],
+            iou=float(a.iou[0]),
+            presence=float(a.presence[0]),
+            size=size,
+            prompted=a.from_prompt,
+        )
+        for i, a in answers.items()
+    }
+    return FrameResult(t, size, without_overlap(results) if apart else results)
 
 
 def without_overlap(results: dict[int, ObjectResult]) -> dict[int, ObjectResult]:

@@ -6,15 +6,16 @@ they come. What is kept of the past is bounded: see :mod:`masklet.model.memory_b
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import torch
 
-from ..interaction.prompts import user_prompt
+from ..interaction.prompts import check_object_id, user_prompt
 from ..model.memory_bank import MemoryBank
 from ..structures import Prediction
 from ..tracker import Direction
@@ -25,8 +26,10 @@ from .engine import Engine
 from .history import Event, History
 from .named_model import ModelOrName, as_model
 from .options import SessionOptions
-from .results import FrameResult, ObjectResult, without_overlap
-from .track import ObjectTrack, Shown
+from .results import FrameResult, ObjectResult, Shown, frame_result
+from .saving import Autosave, check_fits, header_of, model_of, source_of, tracks_of
+from .session_file import SessionFile
+from .track import ObjectTrack
 
 
 class VideoSession:
@@ -37,25 +40,37 @@ class VideoSession:
             RTSP address), or an opened :class:`~masklet.video.frames.FrameSource`; None for live input by :meth:`step`.
         model: A model from :func:`masklet.load`, or a name or path for it; it may serve many sessions.
         options: Post-processing and memory policy.
+        autosave: A new file that is brought up to date after every action, and every second while frames are tracked,
+            whatever happens to the process then: go on with :meth:`load`.
 
     Raises:
         ValueError: The source cannot be read as video.
+        OSError: The file for ``autosave`` exists or cannot be written.
     """
 
     def __init__(
-        self, source: Any = None, model: ModelOrName = "nano", *, options: SessionOptions | None = None
+        self,
+        source: Any = None,
+        model: ModelOrName = "nano",
+        *,
+        options: SessionOptions | None = None,
+        autosave: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.model = model = as_model(model)
+        self.model = as_model(model)
         self.options = options or SessionOptions()
         self.source: FrameSource | LiveFrames
-        if source is None:
-            self.source = LiveFrames()
+        if source is None or isinstance(source, LiveFrames):
+            self.source = LiveFrames() if source is None else source
         else:
             self.source = source if isinstance(source, FrameSource) else open_source(source)
+        self._given = source, model
         self._tracks: dict[int, ObjectTrack] = {}
-        self._engine = Engine(model, self.source, self.options, self._tracks)
+        self._engine = Engine(self.model, self.source, self.options, self._tracks)
         self._history = History(self._tracks, self.options.undo_levels, round(1e6 * self.options.undo_mb))
         self._run_start: int | None = None
+        self._autosaved: Autosave | None = None
+        if autosave is not None:
+            self._autosaved = Autosave.new(Path(autosave), self._header())
 
     # What there is
 
@@ -79,19 +94,12 @@ class VideoSession:
 
         Logits are there for prompted frames and the last few tracked ones.
         """
-        frame = self._checked_frame(frame)
+        frame = self._engine.checked_frame(frame)
         known = {i: track.known(frame) for i, track in self._tracks.items()}
-        fresh = self._result(frame, {i: answer for i, answer in known.items() if answer is not None}).objects
-        found = {}
-        for i, track in self._tracks.items():
-            shown = track.shown.get(frame)
-            if shown is not None:
-                logits = fresh[i].low_logits if i in fresh else None
-                scores = shown.iou, shown.presence, self.size, shown.prompted
-                found[i] = ObjectResult(frame, i, logits, *scores, kept=shown.rle)
-            elif i in fresh:
-                found[i] = fresh[i]
-        return FrameResult(frame, self.size, found)
+        fresh = self._result(frame, {i: answer for i, answer in known.items() if answer is not None})
+        shown = {i: track.shown.get(frame) for i, track in self._tracks.items()}
+        found = {i: fresh.get(i) if one is None else one.result(i, fresh.get(i)) for i, one in shown.items()}
+        return FrameResult(frame, self.size, {i: one for i, one in found.items() if one is not None})
 
     def __enter__(self) -> VideoSession:
         return self
@@ -100,7 +108,13 @@ class VideoSession:
         self.close()
 
     def close(self) -> None:
-        """Release the source and all memory."""
+        """Release the source and all memory; an autosaved file is brought up to date and closed."""
+        if self._autosaved is not None:
+            try:
+                self._autosave()
+            finally:
+                self._autosaved.file.close()
+                self._autosaved = None
         self._tracks.clear()
         self._history.clear()
         self._engine.features.clear()
@@ -142,7 +156,7 @@ class VideoSession:
             ValueError: A prompt of wrong shape or value, or a mask that vanishes at the model's input size.
             IndexError: No such frame.
         """
-        object_id, frame = self._checked_id(object_id), self._checked_frame(frame)
+        object_id, frame = check_object_id(object_id), self._engine.checked_frame(frame)
         given = user_prompt(self.size, points=points, labels=labels, box=box, mask=mask)
         track = self._tracks.get(object_id) or ObjectTrack(MemoryBank(self._engine.limits()))
         before = track.prompts.get(frame)
@@ -159,7 +173,9 @@ class VideoSession:
             track.prompts[frame] = whole
             track.pending[frame] = answer
             self._tracks[object_id] = track
-            return self._show(self._result(frame, {object_id: answer}))[object_id]
+            result = self._show(self._result(frame, {object_id: answer}))[object_id]
+        self._autosave()
+        return result
 
     def clear(self, frame: int, object_id: int) -> None:
         """Take back all prompts of an object on a frame; it stays known, and must be prompted again if none is left.
@@ -172,6 +188,7 @@ class VideoSession:
             raise KeyError(f"object {object_id} has no prompt on frame {frame}: it has on {sorted(track.prompts)}")
         with self._history.event(Event("clear", object_id, frame)):
             track.forget(frame)
+        self._autosave()
 
     def remove(self, object_id: int) -> None:
         """Forget an object; the others are not affected.
@@ -182,6 +199,7 @@ class VideoSession:
         self._track(object_id)
         with self._history.event(Event("remove", object_id)):
             del self._tracks[object_id]
+        self._autosave()
 
     def reset(self) -> None:
         """Forget all objects and all memory; the source stays open."""
@@ -189,6 +207,7 @@ class VideoSession:
             self._tracks.clear()
         self._engine.features.clear()
         self._run_start = None
+        self._autosave()
 
     @property
     def history(self) -> tuple[Event, ...]:
@@ -198,17 +217,15 @@ class VideoSession:
     def undo(self) -> Event:
         """Take back the newest action: masks and memory are again, to the last bit, what they were before it.
 
-        The frames that one :meth:`propagate` tracked without another action in between, and steps that followed one
-        another, are one action. A propagation that is still going on ends: going on with it is an error. The frames of
-        a live video stay taken.
-
-        Returns:
-            The action.
+        Frames that were tracked one after the other without another action in between are one action. A propagation
+        that is still going on ends: going on with it is an error. The frames of a live video stay taken.
 
         Raises:
             ValueError: There is nothing to undo.
         """
-        return self._history.undo()
+        event = self._history.undo()
+        self._autosave()
+        return event
 
     def redo(self) -> Event:
         """Do again what was undone last, to the last bit; any new action makes that impossible.
@@ -216,7 +233,63 @@ class VideoSession:
         Raises:
             ValueError: There is nothing to do again.
         """
-        return self._history.redo()
+        event = self._history.redo()
+        self._autosave()
+        return event
+
+    # On disk
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a file with everything that :meth:`load` needs to go on; the history is not in it.
+
+        Prompts, every mask that was shown, and the memory that frames can still read: no pixels and no weights.
+
+        Raises:
+            ValueError: It is the file that is autosaved.
+            OSError: It cannot be written; what was there before still is.
+        """
+        if self._autosaved is not None and Path(path).absolute() == self._autosaved.file.path.absolute():
+            raise ValueError(f"{path} is autosaved, it is up to date: take another path")
+        SessionFile.create(Path(path), self._header(), self._tracks)
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], source: Any = None, model: Any = None, *, autosave: bool = False
+    ) -> VideoSession:
+        """Go on with a saved session, on any device: its masks are those that the session itself would have given.
+
+        Args:
+            path: A file that :meth:`save` or ``autosave`` wrote.
+            source: The video; None: where it was. Live video goes on with the next frame.
+            model: The model; None: the name or file that it had.
+            autosave: Keep the file itself up to date from here on.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is no session, damaged, or of another video, model or version; a source or a model that was
+                in memory has to be given.
+        """
+        file = SessionFile.open(Path(path))
+        try:
+            header = file.header()
+            parts = source_of(header, file.path, source), model_of(header, file.path, model)
+            session = cls(*parts, options=SessionOptions(**header["options"]))
+            check_fits(header, file.path, session.source, session.model)
+            session._tracks.update(tracks_of(file, session._engine.limits(), session.model.device))
+        except BaseException:
+            file.close()
+            raise
+        session._run_start = header["run_start"]
+        session._autosaved = Autosave(file, header, session._tracks) if autosave else file.close()
+        return session
+
+    def _header(self) -> dict[str, Any]:
+        given, named = self._given
+        return header_of(self.source, given, self.model, named, self.options, self._run_start)
+
+    def _autosave(self, *, rarely: bool = False) -> None:
+        if self._autosaved is not None:
+            self._autosaved.save(self._run_start, self.source, self._tracks, rarely=rarely)
 
     # Tracking
 
@@ -244,12 +317,18 @@ class VideoSession:
         prompted = [t for track in self._tracks.values() for t in (*track.bank.prompted, *track.pending)]
         if not prompted:
             raise ValueError("there is nothing to track: prompt an object on a frame first")
-        first = self._checked_frame(min(prompted) if start is None else start)
-        stop = None if stop is None else self._checked_frame(stop)
+        first = self._engine.checked_frame(min(prompted) if start is None else start)
+        stop = None if stop is None else self._engine.checked_frame(stop)
         backward = direction == "backward"
         if stop is not None and (stop > first if backward else stop < first):
             raise ValueError(f"stop ({stop}) lies before start ({first}) in the direction {direction!r}")
-        return self._propagate(first, stop, direction)
+        return self._saved_at_last(self._propagate(first, stop, direction))
+
+    def _saved_at_last(self, results: Iterator[FrameResult]) -> Iterator[FrameResult]:
+        try:
+            yield from results
+        finally:
+            self._autosave()
 
     def _propagate(self, first: int, stop: int | None, direction: Direction) -> Iterator[FrameResult]:
         self._run_start, run = first, self._history.start()
@@ -288,7 +367,7 @@ class VideoSession:
     @torch.inference_mode()
     def _track_frame(self, t: int, run: object, *, reverse: bool) -> FrameResult:
         """Follow all objects to a frame, then drop what no frame can read any more."""
-        self._checked_frame(t)
+        self._engine.checked_frame(t)
         self._history.tracked(run, t, reverse=reverse)
         result = self._show(self._result(t, self._engine.follow(t, reverse=reverse)))
         if self.options.prune:
@@ -297,6 +376,7 @@ class VideoSession:
                 track.prune(anchors)
                 if isinstance(self.source, LiveFrames):
                     track.drop_frames(t - self.source.keep)
+        self._autosave(rarely=True)
         return result
 
     def _show(self, result: FrameResult) -> FrameResult:
@@ -305,43 +385,15 @@ class VideoSession:
             return result
         objects = {i: one.keeping() for i, one in result.items()}
         for i, one in objects.items():
-            assert one.kept is not None
-            self._tracks[i].shown.put(result.frame, Shown(one.kept, one.iou, one.presence, one.prompted))
+            self._tracks[i].shown.put(result.frame, Shown.of(one))
         return replace(result, objects=objects)
 
     # Small parts
 
     def _result(self, t: int, answers: dict[int, Prediction]) -> FrameResult:
-        results = {
-            i: ObjectResult(
-                frame=t,
-                object_id=i,
-                low_logits=a.logits[0, 0],
-                iou=float(a.iou[0]),
-                presence=float(a.presence[0]),
-                size=self.size,
-                prompted=a.from_prompt,
-            )
-            for i, a in answers.items()
-        }
-        return FrameResult(t, self.size, without_overlap(results) if self.options.non_overlap else results)
+        return frame_result(t, self.size, answers, apart=self.options.non_overlap)
 
     def _track(self, object_id: int) -> ObjectTrack:
         if object_id not in self._tracks:
             raise KeyError(f"unknown object {object_id!r}: known are {self.objects or 'none'}")
         return self._tracks[object_id]
-
-    @staticmethod
-    def _checked_id(object_id: Any) -> int:
-        if isinstance(object_id, bool) or not isinstance(object_id, (int, np.integer)) or object_id < 1:
-            raise ValueError(f"object_id must be an integer of at least 1, got {object_id!r}")
-        return int(object_id)
-
-    def _checked_frame(self, t: Any) -> int:
-        if isinstance(t, bool) or not isinstance(t, (int, np.integer)):
-            raise TypeError(f"a frame is an integer index, got {t!r}")
-        length = self.source.length
-        if t < 0 or (length is not None and t >= length):
-            known = f"0..{length - 1}" if length else "0 on" if length is None else "none yet"
-            raise IndexError(f"frame {t} is outside the video {self.source.name!r}: its frames are {known}")
-        return int(t)

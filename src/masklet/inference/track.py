@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from ..interaction.prompts import UserPrompt
-from ..masks.rle import Rle, decode, encode
+from ..masks.rle import decode, encode
 from ..model.memory_bank import MemoryBank
 from ..structures import MemoryEntry, Prediction, Selection
 from .journal import Journal
+from .results import Shown
 
 NOTED_LOGIT = 10.0  # how sure a mask is that is known only from its note
 
@@ -35,23 +36,6 @@ class Note:
         """The mask as sure logits, ``1 1 h4 w4``."""
         mask = torch.from_numpy(np.asarray(decode(self.rle), np.float32)).to(device)
         return (mask * 2 - 1)[None, None] * NOTED_LOGIT
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What the user was shown of an object on a frame.
-
-    Attributes:
-        rle: The mask at the video's size.
-        iou: Predicted IoU of the mask, 0..1.
-        presence: Presence logit; above 0 means that the object is in the frame.
-        prompted: Whether it is the answer to a prompt.
-    """
-
-    rle: Rle
-    iou: float
-    presence: float
-    prompted: bool
 
 
 @dataclass(frozen=True)
@@ -156,6 +140,22 @@ class ObjectTrack:
             table.update(state.tables[name])
         pairs = zip(self._journals(), state.replaced, strict=True)
         return TrackState(left, tuple(journal.restore(replaced) for journal, replaced in pairs))
+
+    def everything(self) -> dict[str, Mapping[int, Any]]:
+        """All tables by name."""
+        return {**self._tables(), "notes": self.notes, "shown": self.shown}
+
+    def orders(self) -> dict[str, list[int]]:
+        """The frames of the tables whose order counts."""
+        return {name: list(table) for name, table in self._tables().items()}
+
+    def fill(self, tables: Mapping[str, Mapping[int, Any]]) -> None:
+        """Take over tables that :meth:`everything` gave."""
+        for name, table in self._tables().items():
+            table.update(tables[name])
+        for name, journal in (("notes", self.notes), ("shown", self.shown)):
+            for t, value in tables[name].items():
+                journal.put(t, value)
 
     def values(self) -> Iterator[MemoryEntry | Prediction]:
         """Everything that holds tensors."""

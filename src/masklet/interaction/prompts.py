@@ -119,6 +119,17 @@ def user_prompt(
     return UserPrompt(checked, marks, None if box is None else check_box(box, frame))
 
 
+def check_object_id(object_id: Any) -> int:
+    """An object's id: a whole number of at least 1.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if isinstance(object_id, bool) or not isinstance(object_id, (int, np.integer)) or object_id < 1:
+        raise ValueError(f"object_id must be an integer of at least 1, got {object_id!r}")
+    return int(object_id)
+
+
 def numbers_of(value: Any, what: str, expected: str) -> np.ndarray:
     """Whatever a user gave as an array of finite float32 numbers.
 

@@ -21,6 +21,13 @@ class LiveFrames:
         self._frames: OrderedDict[int, np.ndarray] = OrderedDict()
         self._size: tuple[int, int] | None = None
 
+    @staticmethod
+    def after(length: int, size: tuple[int, int] | None) -> LiveFrames:
+        """A video of which so many frames have come, none of which can be looked at again."""
+        frames = LiveFrames()
+        frames.length, frames._size = length, size
+        return frames
+
     @property
     def size(self) -> tuple[int, int]:
         """Height and width.

@@ -1,0 +1,178 @@
+"""A session on disk: one SQLite file, in which a change writes only what it changed.
+
+A change is one transaction: whatever kills the process, the file holds the state after the last one that was finished.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..video.atomic import replacing
+from .packing import KINDS, pack, unpack
+from .track import ObjectTrack
+
+VERSION = 1
+_KIND = "masklet session"
+_TABLES = (
+    "CREATE TABLE header (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE objects (id INTEGER PRIMARY KEY, place INTEGER NOT NULL, orders TEXT NOT NULL)",
+    """CREATE TABLE entries (
+        object INTEGER, kind TEXT, frame INTEGER, value BLOB NOT NULL, PRIMARY KEY (object, kind, frame)
+    ) WITHOUT ROWID""",
+)
+
+
+class SessionFile:
+    """An open file; :meth:`create` or :meth:`open` makes one.
+
+    Attributes:
+        path: Where it lies. While it is open there may be a ``-wal`` and a ``-shm`` beside it, which belong to it.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path, self._connection = path, connection
+        self._entries: dict[tuple[int, str], dict[int, Any]] = {}
+        self._objects: dict[int, tuple[int, str]] = {}
+        self._header: dict[str, str] = {}
+
+    @staticmethod
+    def create(path: Path, header: Mapping[str, Any], tracks: Mapping[int, ObjectTrack]) -> None:
+        """Write a state to a file, complete or not at all; what was there is replaced.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        with replacing(path) as temporary, _Writing(path):
+            file = SessionFile(path, _connected(temporary))
+            try:
+                file._connection.execute("PRAGMA journal_mode=MEMORY")
+                for statement in _TABLES:
+                    file._connection.execute(statement)
+                file.write({"kind": _KIND, "version": VERSION, **header}, tracks)
+            finally:
+                file.close()
+
+    @staticmethod
+    def open(path: Path) -> SessionFile:
+        """Open a file, to read it or to write to it again and again.
+
+        Raises:
+            FileNotFoundError: There is none.
+            ValueError: It is no session, or of another version.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no session {path}: check the path")
+        file = SessionFile(path, _connected(path))
+        try:
+            header = file.header()
+        except sqlite3.DatabaseError as error:
+            file.close()
+            raise ValueError(f"{path} is no saved session ({error})") from error
+        if header.get("kind") != _KIND or header.get("version") != VERSION:
+            file.close()
+            got = f"{header.get('kind')!r}, version {header.get('version')}"
+            raise ValueError(f"{path} is {got}, expected {_KIND!r}, version {VERSION}")
+        return file
+
+    def header(self) -> dict[str, Any]:
+        """Everything that is not of one object.
+
+        Raises:
+            sqlite3.DatabaseError: The file is damaged or no SQLite file.
+        """
+        return {name: json.loads(value) for name, value in self._connection.execute("SELECT name, value FROM header")}
+
+    def read(self, device: torch.device | str) -> dict[int, dict[str, dict[int, Any]]]:
+        """The tables of every object, objects and tables in their order.
+
+        Raises:
+            ValueError: The file is damaged.
+        """
+        try:
+            objects = self._connection.execute("SELECT id, orders FROM objects ORDER BY place").fetchall()
+            rows = self._connection.execute("SELECT object, kind, frame, value FROM entries").fetchall()
+        except sqlite3.DatabaseError as error:
+            raise ValueError(f"{self.path} is damaged ({error})") from error
+        found: dict[int, dict[str, dict[int, Any]]] = {i: {kind: {} for kind in KINDS} for i, _ in objects}
+        for i, kind, frame, value in rows:
+            try:
+                found[i][kind][frame] = unpack(kind, value, device)
+            except (ValueError, KeyError) as error:
+                raise ValueError(f"{self.path}, object {i}, frame {frame}: {error}") from error
+        for i, orders in objects:
+            for kind, order in json.loads(orders).items():
+                found[i][kind] = {t: found[i][kind][t] for t in order}
+        return found
+
+    def write(self, header: Mapping[str, Any], tracks: Mapping[int, ObjectTrack]) -> None:
+        """Bring the file to a state; writes what is not there yet, in one transaction.
+
+        Raises:
+            OSError: It cannot be written; the file holds the state before.
+        """
+        entries = {(i, kind): table for i, track in tracks.items() for kind, table in track.everything().items()}
+        objects = {i: (place, json.dumps(track.orders())) for place, (i, track) in enumerate(tracks.items())}
+        plain = {**self._header, **{name: json.dumps(value) for name, value in header.items()}}
+        with _Writing(self.path), self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for key in self._entries.keys() | entries.keys():
+                self._write_table(key, self._entries.get(key, {}), entries.get(key, {}))
+            gone = [(i,) for i in self._objects.keys() - objects.keys()]
+            new = [(i, *row) for i, row in objects.items() if self._objects.get(i) != row]
+            changed = [row for row in plain.items() if self._header.get(row[0]) != row[1]]
+            self._connection.executemany("DELETE FROM objects WHERE id = ?", gone)
+            self._connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", new)
+            self._connection.executemany("INSERT OR REPLACE INTO header VALUES (?, ?)", changed)
+        self._entries = {key: dict(table) for key, table in entries.items()}
+        self._objects, self._header = objects, plain
+
+    def go_on(self, tracks: Mapping[int, ObjectTrack]) -> None:
+        """Get ready to write often, from tracks that are what the file holds: those that were read from it.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        with _Writing(self.path):
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._entries = {
+            (i, kind): dict(one) for i, track in tracks.items() for kind, one in track.everything().items()
+        }
+        self._objects = {i: (place, json.dumps(track.orders())) for place, (i, track) in enumerate(tracks.items())}
+
+    def close(self) -> None:
+        """Close the file; it is one file then."""
+        self._connection.close()
+
+    def _write_table(self, key: tuple[int, str], before: Mapping[int, Any], now: Mapping[int, Any]) -> None:
+        """Values do not change, so that one which is still the same object needs no writing."""
+        gone = [(*key, t) for t in before if t not in now]
+        new = [(*key, t, pack(value)) for t, value in now.items() if before.get(t) is not value]
+        self._connection.executemany("DELETE FROM entries WHERE object = ? AND kind = ? AND frame = ?", gone)
+        self._connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", new)
+
+
+class _Writing:
+    """Says of an error of SQLite which file could not be written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise OSError(f"cannot write the session {self._path} ({error}): it holds what was written last") from error
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
+    except sqlite3.Error as error:
+        raise OSError(f"cannot open {path} ({error})") from error
