@@ -75,7 +75,8 @@ def evaluate(
         split: Of the data.
         unseen: Text file, a line each: categories (youtube_vos) or videos (lvos_v2) that no training set has.
         image_size: Side of the model's input.
-        policy: Session options: default; official, as the official predictor; benchmark, without post-processing.
+        policy: Session options: default; official, as the official predictor; benchmark, without post-processing;
+            override or barrier, how corrections take effect.
         device: cpu, cuda, mps.
         workers: Processes; 0: one a core. With --ray: actors; 0: one for each CPU of the cluster.
         threads: Of each of them.

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ..evaluation.work import Subject
     from ..tracker import Tracker
 
-Policy = Literal["default", "official", "benchmark"]
+Policy = Literal["default", "official", "benchmark", "override", "barrier"]
 FLOORS = ("copy-first", "optical-flow")
 """They look at no more than masks, so alone they are asked for no clicks and no boxes."""
 OTHERS = ("official", "transformers")
@@ -107,6 +107,8 @@ class SubjectChoice:
             "default": SessionOptions(),
             "official": SessionOptions.official(),
             "benchmark": SessionOptions.benchmark(),
+            "override": SessionOptions(correction="override"),
+            "barrier": SessionOptions(correction="barrier"),
         }[self.policy]
         segmenter = PredictorSegmenter(model)
         return Subject(SessionTracker(model, options), segmenter, lambda: segmenter.logits)

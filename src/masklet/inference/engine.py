@@ -90,7 +90,7 @@ class Engine:
         previous = None if given.mask is not None or anew else track.previous_logits(t, device)
         answer = self.model.predict(
             features,
-            Selection() if note is None else track.bank.read(t, reverse=reverse),
+            Selection() if note is None else track.read(t, reverse=reverse),
             given.to_model(self.source.size, self.model.config.image_size, device, previous),
             stability_fallback=self.options.stability_fallback,
         )
@@ -107,7 +107,7 @@ class Engine:
                 answers[i] = fixed
             elif track.started:
                 self._restore_maps(track, t, reverse=reverse)
-                waiting[i] = track.bank.read(t, reverse=reverse)
+                waiting[i] = track.read(t, reverse=reverse)
         features = self.encoded(t) if waiting else None
         for ids in self._batches(waiting):
             assert features is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..video.pixels import Resample
+from .corrections import Correction, check_correction
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class SessionOptions:
             input and scaled with the input's area (official 8; needs no GPU here).
         keep_corrections: A corrected frame becomes prompted memory and keeps the mask the user saw. The official
             predictor treats it as an ordinary memory and computes the frame anew when tracking passes it.
+        correction: How a prompt on a tracked frame takes effect unless it says so itself; see
+            :mod:`~masklet.inference.corrections`. Without ``keep_corrections`` it is always ``blend``.
         non_overlap: Objects share no pixel; the highest logit wins.
         max_prompted: Prompted frames that one frame may read, nearest first; None: all (official).
         clip_length_codes: Pointer distances are divided by the clip's length if that is below 16 (official); off, the
@@ -37,6 +40,7 @@ class SessionOptions:
     binarize_prompted: bool = True
     fill_holes: int = 8
     keep_corrections: bool = True
+    correction: Correction = "blend"
     non_overlap: bool = False
     max_prompted: int | None = None
     clip_length_codes: bool = False
@@ -45,6 +49,9 @@ class SessionOptions:
     keep_results: bool = True
     undo_levels: int = 100
     undo_mb: float = 256.0
+
+    def __post_init__(self) -> None:
+        check_correction(self.correction)
 
     @staticmethod
     def official(**changes: object) -> SessionOptions:

@@ -14,11 +14,13 @@ from torch import Tensor
 
 from ..interaction.prompts import UserPrompt
 from ..structures import MemoryEntry, Prediction
+from .corrections import check_correction
 from .results import Shown
 from .track import Note
 
 KINDS: dict[str, type] = {
     "prompts": UserPrompt,
+    "corrections": str,
     "pending": Prediction,
     "answers": Prediction,
     "prompted": MemoryEntry,
@@ -29,8 +31,10 @@ KINDS: dict[str, type] = {
 """What the tables of a track hold."""
 
 
-def pack(value: UserPrompt | Prediction | MemoryEntry | Note | Shown) -> bytes:
+def pack(value: UserPrompt | str | Prediction | MemoryEntry | Note | Shown) -> bytes:
     """A value as bytes."""
+    if isinstance(value, str):
+        return value.encode()
     if isinstance(value, Note | Shown):
         return json.dumps(asdict(value), separators=(",", ":")).encode()
     held = {f.name: getattr(value, f.name) for f in fields(value)}
@@ -45,6 +49,8 @@ def unpack(table: str, data: bytes, device: torch.device | str = "cpu") -> Any:
     """
     kind = KINDS[table]
     try:
+        if kind is str:
+            return check_correction(data.decode())
         if kind in (Note, Shown):
             plain = json.loads(data)
             return kind(**{**plain, "size": tuple(plain["size"])} if kind is Shown else plain)

@@ -56,15 +56,15 @@ def header_of(
 class Autosave:
     """Keeps a file in step with a session."""
 
-    def __init__(self, file: SessionFile, header: Mapping[str, Any], tracks: Mapping[int, ObjectTrack]) -> None:
-        """Go on with a file that holds the tracks.
+    def __init__(self, path: Path, header: Mapping[str, Any], tracks: Mapping[int, ObjectTrack]) -> None:
+        """Go on with a file from which the header and the tracks were read.
 
         Raises:
             OSError: It cannot be written.
         """
-        self.file, self._header = file, header
+        self.file, self._header = SessionFile.open(path), header
         self._last = time.monotonic()
-        file.go_on(tracks)
+        self.file.go_on(tracks)
 
     @staticmethod
     def new(path: Path, header: Mapping[str, Any]) -> Autosave:
@@ -77,7 +77,7 @@ class Autosave:
         if path.exists():
             raise FileExistsError(f"{path} exists: load it to go on with it, or take another path")
         SessionFile.create(path, header, {})
-        return Autosave(SessionFile.open(path), header, {})
+        return Autosave(path, header, {})
 
     def save(
         self,

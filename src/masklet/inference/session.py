@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,13 +23,14 @@ from ..tracker import Direction
 from ..video.frames import FrameSource, open_source
 from ..video.live import LiveFrames
 from ..video.reader import EndOfStream
+from .corrections import Correction, check_correction
 from .engine import Engine
 from .history import Event, History
 from .named_model import ModelOrName, as_model
 from .options import SessionOptions
 from .results import FrameResult, ObjectResult, Shown, frame_result
 from .saving import Autosave, check_fits, header_of, model_of, source_of, tracks_of
-from .session_file import SessionFile
+from .session_file import SessionFile, opened
 from .track import ObjectTrack
 
 
@@ -133,6 +135,7 @@ class VideoSession:
         box: Any = None,
         mask: Any = None,
         clear: bool = False,
+        correction: Correction | None = None,
     ) -> ObjectResult:
         """Prompt an object on a frame, add to what was given there, or correct what tracking made of it.
 
@@ -148,6 +151,8 @@ class VideoSession:
             mask: The object itself, at the video's size.
             clear: Replace what was given on this frame before instead of adding to it. The answer to it is forgotten,
                 too, unless the same clicks come again with new ones.
+            correction: On a tracked frame: ``blend``, ``override`` or ``barrier``
+                (:mod:`~masklet.inference.corrections`); None: as the session's options say.
 
         Returns:
             The object on this frame.
@@ -158,6 +163,7 @@ class VideoSession:
         """
         object_id, frame = check_object_id(object_id), self._engine.checked_frame(frame)
         given = user_prompt(self.size, points=points, labels=labels, box=box, mask=mask)
+        effect = check_correction(correction or self.options.correction)
         track = self._tracks.get(object_id) or ObjectTrack(MemoryBank(self._engine.limits()))
         before = track.prompts.get(frame)
         anew = clear and before is not None and not given.extends(before)
@@ -171,6 +177,8 @@ class VideoSession:
                     "larger image_size, or crop the video"
                 )
             track.prompts[frame] = whole
+            if frame in track.notes and self.options.keep_corrections:
+                track.corrections[frame] = effect
             track.pending[frame] = answer
             self._tracks[object_id] = track
             result = self._show(self._result(frame, {object_id: answer}))[object_id]
@@ -269,18 +277,15 @@ class VideoSession:
             ValueError: It is no session, damaged, or of another video, model or version; a source or a model that was
                 in memory has to be given.
         """
-        file = SessionFile.open(Path(path))
-        try:
+        with opened(Path(path)) as file:
             header = file.header()
             parts = source_of(header, file.path, source), model_of(header, file.path, model)
             session = cls(*parts, options=SessionOptions(**header["options"]))
             check_fits(header, file.path, session.source, session.model)
             session._tracks.update(tracks_of(file, session._engine.limits(), session.model.device))
-        except BaseException:
-            file.close()
-            raise
         session._run_start = header["run_start"]
-        session._autosaved = Autosave(file, header, session._tracks) if autosave else file.close()
+        if autosave:
+            session._autosaved = Autosave(Path(path), header, session._tracks)
         return session
 
     def _header(self) -> dict[str, Any]:
@@ -322,33 +327,28 @@ class VideoSession:
         backward = direction == "backward"
         if stop is not None and (stop > first if backward else stop < first):
             raise ValueError(f"stop ({stop}) lies before start ({first}) in the direction {direction!r}")
-        return self._saved_at_last(self._propagate(first, stop, direction))
-
-    def _saved_at_last(self, results: Iterator[FrameResult]) -> Iterator[FrameResult]:
-        try:
-            yield from results
-        finally:
-            self._autosave()
+        return self._propagate(first, stop, direction)
 
     def _propagate(self, first: int, stop: int | None, direction: Direction) -> Iterator[FrameResult]:
         self._run_start, run = first, self._history.start()
-        if direction != "backward":
-            t = first
-            while self._tracks and (stop is None or t <= stop):
-                try:
-                    result = self._track_frame(t, run, reverse=False)
-                except EndOfStream:
-                    return
-                yield result
-                t += 1
-                if self.source.length is not None and t >= self.source.length:
-                    break
-        if direction != "forward":
-            last = 0 if stop is None or direction == "both" else stop
-            for t in range(first if direction == "backward" else first - 1, last - 1, -1):
+        try:
+            for t, reverse in self._frames(first, stop, direction):
                 if not self._tracks:
                     return
-                yield self._track_frame(t, run, reverse=True)
+                yield self._track_frame(t, run, reverse=reverse)
+        except EndOfStream:
+            return
+        finally:
+            self._autosave()
+
+    def _frames(self, first: int, stop: int | None, direction: Direction) -> Iterator[tuple[int, bool]]:
+        """Frames to track and whether in reverse; without an end where the video has none yet."""
+        if direction != "backward":
+            end = self.source.length if stop is None else stop + 1
+            yield from ((t, False) for t in (count(first) if end is None else range(first, end)))
+        if direction != "forward":
+            last = 0 if stop is None or direction == "both" else stop
+            yield from ((t, True) for t in range(first if direction == "backward" else first - 1, last - 1, -1))
 
     def step(self, frame: Any) -> FrameResult:
         """Take the next live frame and follow all objects in it: bit for bit what a file session gives.
@@ -383,10 +383,10 @@ class VideoSession:
         """Keep what the user is shown."""
         if not self.options.keep_results:
             return result
-        objects = {i: one.keeping() for i, one in result.items()}
-        for i, one in objects.items():
+        result = replace(result, objects={i: one.keeping() for i, one in result.items()})
+        for i, one in result.items():
             self._tracks[i].shown.put(result.frame, Shown.of(one))
-        return replace(result, objects=objects)
+        return result
 
     # Small parts
 

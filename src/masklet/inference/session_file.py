@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,16 @@ class SessionFile:
         new = [(*key, t, pack(value)) for t, value in now.items() if before.get(t) is not value]
         self._connection.executemany("DELETE FROM entries WHERE object = ? AND kind = ? AND frame = ?", gone)
         self._connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", new)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[SessionFile]:
+    """A file that is closed when the block ends; raises what :meth:`SessionFile.open` does."""
+    file = SessionFile.open(path)
+    try:
+        yield file
+    finally:
+        file.close()
 
 
 class _Writing:

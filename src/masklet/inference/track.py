@@ -14,6 +14,7 @@ from ..interaction.prompts import UserPrompt
 from ..masks.rle import decode, encode
 from ..model.memory_bank import MemoryBank
 from ..structures import MemoryEntry, Prediction, Selection
+from .corrections import Correction, readable
 from .journal import Journal
 from .results import Shown
 
@@ -43,7 +44,8 @@ class TrackState:
     """What a track held at some time: references to values that do not change.
 
     Attributes:
-        tables: ``prompts``, ``pending``, ``answers``, and ``prompted`` and ``recent`` of the bank, in their order.
+        tables: ``prompts``, ``corrections``, ``pending``, ``answers``, and ``prompted`` and ``recent`` of the bank, in
+            their order.
         replaced: Of ``notes`` and ``shown``, what was replaced since, by frame; None: there was nothing.
     """
 
@@ -63,6 +65,7 @@ class ObjectTrack:
     Attributes:
         bank: What later frames may read.
         prompts: What the user gave.
+        corrections: How prompts on tracked frames take effect, where it is not by ``blend``.
         pending: Answers to prompts whose memory is not encoded yet, so that many clicks cost one encoding.
         answers: Answers that can be shown or refined again: prompted frames and the last few.
         notes: Every tracked frame.
@@ -71,6 +74,7 @@ class ObjectTrack:
 
     bank: MemoryBank
     prompts: dict[int, UserPrompt] = field(default_factory=dict)
+    corrections: dict[int, Correction] = field(default_factory=dict)
     pending: dict[int, Prediction] = field(default_factory=dict)
     answers: dict[int, Prediction] = field(default_factory=dict)
     notes: Journal[Note] = field(default_factory=Journal)
@@ -89,6 +93,10 @@ class ObjectTrack:
         """The newest answer of a frame, if it is still kept."""
         return self.pending.get(t) or self.answers.get(t)
 
+    def read(self, t: int, *, reverse: bool) -> Selection:
+        """What a frame may read."""
+        return self.bank.read(t, reverse=reverse, within=readable(t, self.corrections))
+
     def previous_logits(self, t: int, device: torch.device) -> Tensor | None:
         """Logits of the newest answer of a frame, from its note if need be: ``1 1 h4 w4``."""
         answer = self.known(t)
@@ -104,7 +112,7 @@ class ObjectTrack:
 
     def forget(self, t: int) -> None:
         """Remove prompts, answers and memory of a frame; with its last prompt the object's whole track goes."""
-        for state in (self.prompts, self.pending, self.answers):
+        for state in (self.prompts, self.corrections, self.pending, self.answers):
             state.pop(t, None)
         for journal in self._journals():
             journal.put(t, None)
@@ -165,6 +173,7 @@ class ObjectTrack:
         bank = self.bank
         return {
             "prompts": self.prompts,
+            "corrections": self.corrections,
             "pending": self.pending,
             "answers": self.answers,
             "prompted": bank.prompted,
@@ -181,7 +190,9 @@ class ObjectTrack:
         """Tracked frames that frame ``t`` would read, had their maps not been dropped."""
         step = -1 if reverse else 1
         near = (t - step * back for back in range(self.bank.limits.recent_maps, 0, -1))
-        return [f for f in near if f in self.notes and f not in self.bank.prompted and not self._has_map(f)]
+        first, last = readable(t, self.corrections).recent
+        known = [f for f in near if f in self.notes and first <= f <= last]
+        return [f for f in known if f not in self.bank.prompted and not self._has_map(f)]
 
     def _has_map(self, t: int) -> bool:
         entry = self.bank.recent.get(t)

@@ -6,6 +6,7 @@ frames, the maps of the last few frames and the pointers of some more, so everyt
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -37,6 +38,22 @@ class BankLimits:
             raise ValueError(f"prompted must be at least 1 or None for all, got {self.prompted}")
 
 
+@dataclass(frozen=True)
+class Readable:
+    """Between which frames, themselves included, a frame may read.
+
+    Attributes:
+        prompted: First and last frame whose prompted memory may be read.
+        recent: The same of ordinary memory, maps and pointers.
+    """
+
+    prompted: tuple[float, float] = (-math.inf, math.inf)
+    recent: tuple[float, float] = (-math.inf, math.inf)
+
+
+EVERYTHING = Readable()
+
+
 class MemoryBank:
     """Entries of one object by frame; prompted frames are kept apart and never dropped."""
 
@@ -53,22 +70,26 @@ class MemoryBank:
         else:
             self.recent[t] = entry
 
-    def read(self, t: int, *, reverse: bool = False, pointers_ahead: bool = False) -> Selection:
+    def read(
+        self, t: int, *, reverse: bool = False, pointers_ahead: bool = False, within: Readable = EVERYTHING
+    ) -> Selection:
         """What frame ``t`` may read, tracking forward or in reverse. Selects only; changes nothing.
 
         Pointers of prompted frames that come later are read only with ``pointers_ahead`` (officially: in training).
         """
-        near = self._nearest_prompted(t)
+        prompted = {p: e for p, e in self.prompted.items() if within.prompted[0] <= p <= within.prompted[1]}
+        near = self._nearest(t, list(prompted))
         step = -1 if reverse else 1
-        maps = [(PROMPTED_SLOT, self.prompted[p]) for p in near]
-        others = {**self.recent, **{p: e for p, e in self.prompted.items() if p not in near}}
+        maps = [(PROMPTED_SLOT, prompted[p]) for p in near]
+        recent = {f: e for f, e in self.recent.items() if within.recent[0] <= f <= within.recent[1]}
+        others = {**recent, **{p: e for p, e in prompted.items() if p not in near}}
         for back in range(self.limits.recent_maps, 0, -1):
             entry = others.get(t - step * back)
             if entry is not None and entry.features is not None:
                 maps.append((back - 1, entry))
         pointers = []
         if self.limits.recent_pointers >= 0:
-            pointers = [(step * (t - p), self.prompted[p]) for p in near if pointers_ahead or step * (t - p) >= 0]
+            pointers = [(step * (t - p), prompted[p]) for p in near if pointers_ahead or step * (t - p) >= 0]
         for back in range(1, self.limits.recent_pointers + 1):
             entry = others.get(t - step * back)
             if entry is not None:
@@ -81,9 +102,9 @@ class MemoryBank:
         entry = self.prompted.get(f) or self.recent.get(f)
         return None if entry is None else entry.features
 
-    def _nearest_prompted(self, t: int) -> list[int]:
-        """Prompted frames to read: nearest before, nearest at or after, then the closest; all without a limit."""
-        frames, limit = list(self.prompted), self.limits.prompted
+    def _nearest(self, t: int, frames: list[int]) -> list[int]:
+        """Which prompted frames to read: nearest before, nearest at or after, then the closest; all without a limit."""
+        limit = self.limits.prompted
         if limit is None or len(frames) <= limit:
             return frames
         before = max((f for f in frames if f < t), default=None)

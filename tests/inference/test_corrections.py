@@ -1,0 +1,121 @@
+"""What a correction lets the frames beside it read, and what becomes of their masks."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from masklet.inference.corrections import Correction, readable
+from masklet.inference.options import SessionOptions
+from masklet.inference.session import VideoSession
+from masklet.model.memory_bank import Readable
+from masklet.model.sam2 import Sam2
+from tiny_model import DISC, SQUARE
+
+pytestmark = pytest.mark.usefixtures("as_user")
+FOREVER = (-math.inf, math.inf)
+
+
+def test_what_may_be_read_beside_corrections():
+    corrections: dict[int, Correction] = {3: "barrier", 6: "override", 8: "blend"}
+    assert readable(1, corrections) == Readable((-math.inf, 3), (-math.inf, 3))
+    assert readable(3, corrections) == Readable(FOREVER, (-math.inf, 6))
+    assert readable(4, corrections) == Readable((3, math.inf), (3, 6))
+    assert readable(7, corrections) == readable(9, corrections) == Readable((3, math.inf), (6, math.inf))
+    assert readable(5, {}) == Readable()
+
+
+def masks(session: VideoSession, **where: Any) -> dict[int, bytes]:
+    return {r.frame: r[1].logits.tobytes() for r in session.propagate(**where)}
+
+
+def corrected(model: Sam2, frames: list[np.ndarray], **how: Any) -> VideoSession:
+    """Prompted on frame 0, tracked, and corrected on frame 4."""
+    session = VideoSession(frames, model)
+    session.prompt(0, 1, points=[DISC])
+    list(session.propagate())
+    session.prompt(4, 1, points=[SQUARE], labels=[0], **how)
+    return session
+
+
+def read(session: VideoSession, t: int) -> tuple[list[int], list[int]]:
+    """Frames whose prompted maps and whose other maps a frame reads."""
+    track = session.tracks[1]
+    frame_of = {id(entry): f for table in (track.bank.recent, track.bank.prompted) for f, entry in table.items()}
+    maps = track.read(t, reverse=False).maps
+    return [frame_of[id(e)] for slot, e in maps if slot == -1], [frame_of[id(e)] for slot, e in maps if slot != -1]
+
+
+@pytest.mark.parametrize(
+    ("correction", "prompted", "others"),
+    [("blend", [0, 4], [1, 2, 3, 5]), ("override", [0, 4], [5]), ("barrier", [4], [5])],
+)
+def test_frames_after_a_correction(
+    tiny: Sam2, frames: list[np.ndarray], correction: str, prompted: list[int], others: list[int]
+):
+    session = corrected(tiny, frames, correction=correction)
+    list(session.propagate(start=4, stop=5))
+    found = read(session, 6)
+    assert found[0] == prompted
+    assert found[1] == [f for f in others if f >= 0]
+    session.undo()
+    session.undo()
+    assert not session.tracks[1].corrections
+
+
+def test_nothing_before_a_barrier_changes_what_follows(tiny: Sam2, frames: list[np.ndarray]):
+    session = corrected(tiny, frames, correction="barrier")
+    first = masks(session)
+    session.prompt(1, 1, points=[SQUARE], labels=[0])
+    second = masks(session)
+    assert all(second[t] == first[t] for t in range(4, 10))
+    assert any(second[t] != first[t] for t in range(1, 4))
+
+
+@pytest.mark.parametrize("correction", ["blend", "override", "barrier"])
+def test_the_corrected_frame_keeps_the_mask_that_was_seen(tiny: Sam2, frames: list[np.ndarray], correction: str):
+    session = corrected(tiny, frames, correction=correction)
+    seen = session.frame_result(4)[1].logits.tobytes()
+    for where in ({}, {"start": 4}, {"start": 9, "direction": "backward"}):
+        assert masks(session, **where)[4] == seen
+
+
+def test_corrections_differ_and_options_say_which(tiny: Sam2, frames: list[np.ndarray]):
+    found = {c: masks(corrected(tiny, frames, correction=c), start=4) for c in ("blend", "override", "barrier")}
+    assert len({each[6] for each in found.values()}) == 3
+    session = VideoSession(frames, tiny, options=SessionOptions(correction="override"))
+    session.prompt(0, 1, points=[DISC])
+    list(session.propagate())
+    session.prompt(4, 1, points=[SQUARE], labels=[0])
+    assert masks(session, start=4) == found["override"]
+
+
+def test_first_prompts_are_no_corrections(tiny: Sam2, frames: list[np.ndarray]):
+    session = VideoSession(frames, tiny, options=SessionOptions(correction="barrier"))
+    session.prompt(0, 1, points=[DISC])
+    session.prompt(5, 1, points=[DISC])
+    list(session.propagate())
+    assert not session.tracks[1].corrections
+
+
+def test_a_cleared_correction_holds_nothing_back(tiny: Sam2, frames: list[np.ndarray]):
+    session = corrected(tiny, frames, correction="barrier")
+    session.clear(4, 1)
+    assert not session.tracks[1].corrections
+
+
+def test_corrections_are_saved(tiny: Sam2, frames: list[np.ndarray], tmp_path: Path):
+    session = corrected(tiny, frames, correction="barrier")
+    session.save(tmp_path / "session")
+    again = VideoSession.load(tmp_path / "session", frames, tiny)
+    assert again.tracks[1].corrections == {4: "barrier"}
+    assert masks(again, start=4) == masks(session, start=4)
+
+
+def test_an_unknown_correction_is_named(tiny: Sam2, frames: list[np.ndarray]):
+    with pytest.raises(ValueError, match="a correction is one of blend, override, barrier, got 'replace'"):
+        corrected(tiny, frames, correction="replace")
