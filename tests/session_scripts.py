@@ -36,7 +36,19 @@ def state(session: VideoSession) -> Any:
     return tuple(
         (
             i,
-            *(plain(table) for table in (t.prompts, t.pending, t.answers, t.bank.prompted, t.bank.recent)),
+            *(
+                plain(table)
+                for table in (
+                    t.prompts,
+                    t.corrections,
+                    t.locks,
+                    t.active,
+                    t.pending,
+                    t.answers,
+                    t.bank.prompted,
+                    t.bank.recent,
+                )
+            ),
             plain(dict(sorted(t.notes.items()))),
             plain(dict(sorted(t.shown.items()))),
         )

@@ -97,12 +97,17 @@ class Engine:
         return self._finished(split_prediction(answer, 0))
 
     def follow(self, t: int, *, reverse: bool) -> dict[int, Prediction]:
-        """Answers of all started objects on a frame, prompted ones as they were given; all is remembered."""
+        """Answers of all started objects that live on a frame, prompted ones as they were given; all is remembered.
+
+        Locked frames are left out.
+        """
         self._commit()
         answers: dict[int, Prediction] = {}
         waiting: dict[int, Selection] = {}
         for i, track in self._tracks.items():
             fixed = track.fixed(t)
+            if track.locked(t) or not track.lives(t):
+                continue
             if fixed is not None:
                 answers[i] = fixed
             elif track.started:

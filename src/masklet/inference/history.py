@@ -15,7 +15,7 @@ from typing import Literal
 from ..interaction.prompts import UserPrompt
 from .track import ObjectTrack, TrackState
 
-Kind = Literal["prompt", "clear", "remove", "reset", "propagate"]
+Kind = Literal["prompt", "clear", "remove", "reset", "propagate", "lock", "unlock", "trim", "swap", "merge", "split"]
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,12 @@ class Event:
 
     Attributes:
         kind: What.
-        object_id: To which object; None: to all.
-        frame: On which frame, or the first one that was tracked.
-        last: The last one that was tracked.
+        object_id: To which object; None: to several.
+        frame: On which frame, or the first one that was tracked or edited.
+        last: The last one that was.
         reverse: Whether it was tracked backward.
         given: What the prompt gave.
+        both: The two objects of a swap, a merge or a split.
     """
 
     kind: Kind
@@ -37,6 +38,7 @@ class Event:
     last: int | None = None
     reverse: bool = False
     given: UserPrompt | None = None
+    both: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

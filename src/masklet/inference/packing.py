@@ -21,6 +21,8 @@ from .track import Note
 KINDS: dict[str, type] = {
     "prompts": UserPrompt,
     "corrections": str,
+    "locks": int,
+    "active": int,
     "pending": Prediction,
     "answers": Prediction,
     "prompted": MemoryEntry,
@@ -31,10 +33,10 @@ KINDS: dict[str, type] = {
 """What the tables of a track hold."""
 
 
-def pack(value: UserPrompt | str | Prediction | MemoryEntry | Note | Shown) -> bytes:
+def pack(value: UserPrompt | str | int | Prediction | MemoryEntry | Note | Shown) -> bytes:
     """A value as bytes."""
-    if isinstance(value, str):
-        return value.encode()
+    if isinstance(value, str | int):
+        return str(value).encode()
     if isinstance(value, Note | Shown):
         return json.dumps(asdict(value), separators=(",", ":")).encode()
     held = {f.name: getattr(value, f.name) for f in fields(value)}
@@ -51,6 +53,8 @@ def unpack(table: str, data: bytes, device: torch.device | str = "cpu") -> Any:
     try:
         if kind is str:
             return check_correction(data.decode())
+        if kind is int:
+            return int(data)
         if kind in (Note, Shown):
             plain = json.loads(data)
             return kind(**{**plain, "size": tuple(plain["size"])} if kind is Shown else plain)

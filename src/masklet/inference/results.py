@@ -14,7 +14,7 @@ from torch import Tensor
 from ..masks.boxes import box_of_mask
 from ..masks.overlap import suppress_overlaps
 from ..masks.resize import resize_logits
-from ..masks.rle import Rle, decode, encode
+from ..masks.rle import Rle, decode, encode, union
 from ..structures import Prediction
 
 
@@ -122,6 +122,12 @@ class Shown:
         """Keep a result."""
         kept = encode(result.mask) if result.kept is None else result.kept
         return Shown(result.frame, result.size, kept, result.iou, result.presence, result.prompted)
+
+    def union(self, other: Shown) -> Shown:
+        """What both objects together look like: as sure as the less sure one, there if either is."""
+        iou, presence = min(self.iou, other.iou), max(self.presence, other.presence)
+        prompted = self.prompted or other.prompted
+        return Shown(self.frame, self.size, union((self.rle, other.rle)), iou, presence, prompted)
 
     def result(self, object_id: int, newest: ObjectResult | None) -> ObjectResult:
         """The result again, with the logits of the newest answer where that is still there."""

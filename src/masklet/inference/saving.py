@@ -154,7 +154,7 @@ def tracks_of(file: SessionFile, limits: BankLimits, device: torch.device) -> di
     tracks = {}
     for i, tables in file.read(device).items():
         tracks[i] = ObjectTrack(MemoryBank(limits))
-        tracks[i].fill(tables)
+        tracks[i].give(tables)
     return tracks
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
@@ -24,13 +23,15 @@ from ..video.frames import FrameSource, open_source
 from ..video.live import LiveFrames
 from ..video.reader import EndOfStream
 from .corrections import Correction, check_correction
+from .edits import Edits
 from .engine import Engine
 from .history import Event, History
 from .named_model import ModelOrName, as_model
 from .options import SessionOptions
-from .results import FrameResult, ObjectResult, Shown, frame_result
+from .results import FrameResult, ObjectResult, frame_result
 from .saving import Autosave, check_fits, header_of, model_of, source_of, tracks_of
 from .session_file import SessionFile, opened
+from .showing import keep, known, with_locked
 from .track import ObjectTrack
 
 
@@ -69,6 +70,7 @@ class VideoSession:
         self._tracks: dict[int, ObjectTrack] = {}
         self._engine = Engine(self.model, self.source, self.options, self._tracks)
         self._history = History(self._tracks, self.options.undo_levels, round(1e6 * self.options.undo_mb))
+        self.edit = Edits(self._tracks, self._engine, self._history, self._autosave)
         self._run_start: int | None = None
         self._autosaved: Autosave | None = None
         if autosave is not None:
@@ -96,12 +98,7 @@ class VideoSession:
 
         Logits are there for prompted frames and the last few tracked ones.
         """
-        frame = self._engine.checked_frame(frame)
-        known = {i: track.known(frame) for i, track in self._tracks.items()}
-        fresh = self._result(frame, {i: answer for i, answer in known.items() if answer is not None})
-        shown = {i: track.shown.get(frame) for i, track in self._tracks.items()}
-        found = {i: fresh.get(i) if one is None else one.result(i, fresh.get(i)) for i, one in shown.items()}
-        return FrameResult(frame, self.size, {i: one for i, one in found.items() if one is not None})
+        return known(self._engine.checked_frame(frame), self.size, self._tracks, apart=self.options.non_overlap)
 
     def __enter__(self) -> VideoSession:
         return self
@@ -165,6 +162,7 @@ class VideoSession:
         given = user_prompt(self.size, points=points, labels=labels, box=box, mask=mask)
         effect = check_correction(correction or self.options.correction)
         track = self._tracks.get(object_id) or ObjectTrack(MemoryBank(self._engine.limits()))
+        track.check_open(frame)
         before = track.prompts.get(frame)
         anew = clear and before is not None and not given.extends(before)
         whole = given if before is None or before.mask is not None or clear else before.extended(given)
@@ -181,7 +179,7 @@ class VideoSession:
                 track.corrections[frame] = effect
             track.pending[frame] = answer
             self._tracks[object_id] = track
-            result = self._show(self._result(frame, {object_id: answer}))[object_id]
+            result = self._result(frame, {object_id: answer})[object_id]
         self._autosave()
         return result
 
@@ -369,7 +367,7 @@ class VideoSession:
         """Follow all objects to a frame, then drop what no frame can read any more."""
         self._engine.checked_frame(t)
         self._history.tracked(run, t, reverse=reverse)
-        result = self._show(self._result(t, self._engine.follow(t, reverse=reverse)))
+        result = with_locked(self._result(t, self._engine.follow(t, reverse=reverse)), self._tracks)
         if self.options.prune:
             anchors = [t] if self._run_start is None else [t, self._run_start]
             for track in self._tracks.values():
@@ -379,19 +377,11 @@ class VideoSession:
         self._autosave(rarely=True)
         return result
 
-    def _show(self, result: FrameResult) -> FrameResult:
-        """Keep what the user is shown."""
-        if not self.options.keep_results:
-            return result
-        result = replace(result, objects={i: one.keeping() for i, one in result.items()})
-        for i, one in result.items():
-            self._tracks[i].shown.put(result.frame, Shown.of(one))
-        return result
-
     # Small parts
 
     def _result(self, t: int, answers: dict[int, Prediction]) -> FrameResult:
-        return frame_result(t, self.size, answers, apart=self.options.non_overlap)
+        result = frame_result(t, self.size, answers, apart=self.options.non_overlap)
+        return keep(result, self._tracks) if self.options.keep_results else result
 
     def _track(self, object_id: int) -> ObjectTrack:
         if object_id not in self._tracks:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..interaction.prompts import UserPrompt
-from ..masks.rle import decode, encode
+from ..masks.rle import decode, encode, union
 from ..model.memory_bank import MemoryBank
 from ..structures import MemoryEntry, Prediction, Selection
 from .corrections import Correction, readable
 from .journal import Journal
 from .results import Shown
 
+T = TypeVar("T")
+
+FOREVER = 2**62
+"""A frame that no video reaches."""
+STRETCHES = ("locks", "active")
+"""Tables that are of stretches of frames and not of single ones."""
 NOTED_LOGIT = 10.0  # how sure a mask is that is known only from its note
 
 
@@ -33,6 +40,10 @@ class Note:
         """Note the mask at the resolution of the logits."""
         return Note(dict(encode((prediction.logits[0, 0] > 0).cpu().numpy())), reverse)
 
+    def union(self, other: Note) -> Note:
+        """The note of both objects together."""
+        return Note(dict(union((self.rle, other.rle))), self.reverse)
+
     def logits(self, device: torch.device) -> Tensor:
         """The mask as sure logits, ``1 1 h4 w4``."""
         mask = torch.from_numpy(np.asarray(decode(self.rle), np.float32)).to(device)
@@ -44,8 +55,7 @@ class TrackState:
     """What a track held at some time: references to values that do not change.
 
     Attributes:
-        tables: ``prompts``, ``corrections``, ``pending``, ``answers``, and ``prompted`` and ``recent`` of the bank, in
-            their order.
+        tables: Those of the track but its journals, and ``prompted`` and ``recent`` of the bank, in their order.
         replaced: Of ``notes`` and ``shown``, what was replaced since, by frame; None: there was nothing.
     """
 
@@ -66,6 +76,8 @@ class ObjectTrack:
         bank: What later frames may read.
         prompts: What the user gave.
         corrections: How prompts on tracked frames take effect, where it is not by ``blend``.
+        locks: Last frame of each stretch that tracking must not change, by its first.
+        active: Last frame of the object's life by its first; empty: it lives everywhere.
         pending: Answers to prompts whose memory is not encoded yet, so that many clicks cost one encoding.
         answers: Answers that can be shown or refined again: prompted frames and the last few.
         notes: Every tracked frame.
@@ -75,6 +87,8 @@ class ObjectTrack:
     bank: MemoryBank
     prompts: dict[int, UserPrompt] = field(default_factory=dict)
     corrections: dict[int, Correction] = field(default_factory=dict)
+    locks: dict[int, int] = field(default_factory=dict)
+    active: dict[int, int] = field(default_factory=dict)
     pending: dict[int, Prediction] = field(default_factory=dict)
     answers: dict[int, Prediction] = field(default_factory=dict)
     notes: Journal[Note] = field(default_factory=Journal)
@@ -84,6 +98,26 @@ class ObjectTrack:
     def started(self) -> bool:
         """Whether there is anything to track from."""
         return bool(self.bank.prompted or self.pending)
+
+    @property
+    def life(self) -> tuple[int, int]:
+        """First and last frame on which the object can be."""
+        return next(iter(self.active.items()), (0, FOREVER))
+
+    def lives(self, t: int) -> bool:
+        """Whether the object can be on a frame."""
+        return self.life[0] <= t <= self.life[1]
+
+    def locked(self, t: int) -> bool:
+        """Whether a frame has a mask that tracking must not change."""
+        return t in self.shown and any(first <= t <= last for first, last in self.locks.items())
+
+    def check_open(self, t: int) -> None:
+        """Raise ValueError where a prompt is not possible."""
+        if self.locked(t):
+            raise ValueError(f"the object is locked on frame {t}: unlock it to prompt it there")
+        if not self.lives(t):
+            raise ValueError(f"the object lives on frames {self.life[0]} to {self.life[1]}, got {t}: trim it anew")
 
     def fixed(self, t: int) -> Prediction | None:
         """The answer of a frame that tracking must not change."""
@@ -123,6 +157,30 @@ class ObjectTrack:
             for journal in self._journals():
                 journal.drop()
 
+    def take(self, first: float, last: float) -> dict[str, dict[int, Any]]:
+        """Remove and return all that is known of some frames, the last one included."""
+        taken = {}
+        for name, table in self.everything().items():
+            if name not in STRETCHES:
+                taken[name] = {t: value for t, value in table.items() if first <= t <= last}
+        for name, values in taken.items():
+            for t in values:
+                self._put(name, t, None)
+        return taken
+
+    def give(self, tables: Mapping[str, Mapping[int, Any]]) -> None:
+        """Take over what :meth:`take` or :meth:`everything` of this or another track gave."""
+        for name, table in tables.items():
+            for t, value in table.items():
+                self._put(name, t, value)
+
+    def unite(self, other: ObjectTrack) -> None:
+        """Become this and another object together; what was prompted or remembered of either goes."""
+        notes = {t: _union_of(self.notes, other.notes, t, Note.union) for t in {*self.notes, *other.notes}}
+        shown = {t: _union_of(self.shown, other.shown, t, Shown.union) for t in {*self.shown, *other.shown}}
+        self.take(-math.inf, math.inf)
+        self.give({"notes": notes, "shown": shown})
+
     def prune(self, anchors: list[int]) -> None:
         """Drop maps and answers that no frame near an anchor needs."""
         self.bank.prune(anchors)
@@ -157,14 +215,6 @@ class ObjectTrack:
         """The frames of the tables whose order counts."""
         return {name: list(table) for name, table in self._tables().items()}
 
-    def fill(self, tables: Mapping[str, Mapping[int, Any]]) -> None:
-        """Take over tables that :meth:`everything` gave."""
-        for name, table in self._tables().items():
-            table.update(tables[name])
-        for name, journal in (("notes", self.notes), ("shown", self.shown)):
-            for t, value in tables[name].items():
-                journal.put(t, value)
-
     def values(self) -> Iterator[MemoryEntry | Prediction]:
         """Everything that holds tensors."""
         return TrackState(self._tables(), ()).values()
@@ -174,6 +224,8 @@ class ObjectTrack:
         return {
             "prompts": self.prompts,
             "corrections": self.corrections,
+            "locks": self.locks,
+            "active": self.active,
             "pending": self.pending,
             "answers": self.answers,
             "prompted": bank.prompted,
@@ -182,6 +234,14 @@ class ObjectTrack:
 
     def _copies(self) -> dict[str, dict]:
         return {name: dict(table) for name, table in self._tables().items()}
+
+    def _put(self, name: str, t: int, value: Any) -> None:
+        if name in ("notes", "shown"):
+            (self.notes if name == "notes" else self.shown).put(t, value)
+        elif value is None:
+            self._tables()[name].pop(t, None)
+        else:
+            self._tables()[name][t] = value
 
     def _journals(self) -> tuple[Journal, ...]:
         return self.notes, self.shown
@@ -197,6 +257,12 @@ class ObjectTrack:
     def _has_map(self, t: int) -> bool:
         entry = self.bank.recent.get(t)
         return entry is not None and entry.features is not None
+
+
+def _union_of(one: Mapping[int, T], other: Mapping[int, T], t: int, union: Callable[[T, T], T]) -> T:
+    if t in one and t in other:
+        return union(one[t], other[t])
+    return one[t] if t in one else other[t]
 
 
 def stack_selections(selections: list[Selection]) -> Selection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict, cast
 
 import numpy as np
@@ -41,6 +41,13 @@ def decode(rle: Mapping[str, Any]) -> Bool[np.ndarray, "h w"]:
     """
     height, width, compressed = _checked(rle)
     return coco.decode({"size": [height, width], "counts": compressed}).astype(bool)
+
+
+def union(rles: Iterable[Mapping[str, Any]]) -> Rle:
+    """What is inside at least one of the masks, which have one size and compressed counts, without decoding them."""
+    merged = coco.merge([{"size": list(one["size"]), "counts": one["counts"]} for one in rles], intersect=False)
+    size, counts = merged["size"], cast(bytes, merged["counts"])
+    return {"size": [int(size[0]), int(size[1])], "counts": counts.decode("ascii")}
 
 
 def area(rle: Mapping[str, Any]) -> int:

@@ -1,0 +1,147 @@
+"""Edits of objects in time: lock, trim, swap, merge and split what was tracked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..interaction.prompts import UserPrompt, check_object_id
+from ..masks.rle import decode, union
+from ..model.memory_bank import MemoryBank
+from .engine import Engine
+from .history import Event, History
+from .track import FOREVER, ObjectTrack
+
+
+class Edits:
+    """Each method is one action, which can be undone. Frames are given by the first and the last, both included.
+
+    It is the ``edit`` of a session. All methods raise KeyError for an unknown object and ValueError for a range that
+    ends before it begins.
+    """
+
+    def __init__(
+        self, tracks: dict[int, ObjectTrack], engine: Engine, history: History, saved: Callable[[], None]
+    ) -> None:
+        self._tracks, self._engine, self._history, self._saved = tracks, engine, history, saved
+
+    def lock(self, object_id: int, first: int | None = None, last: int | None = None) -> None:
+        """Keep an object's masks on some frames (None: from the beginning, to the end) whatever is tracked.
+
+        A frame that has no mask yet is locked as soon as it has one. Prompts on locked frames are refused.
+        """
+        self._need_results("lock")
+        begin, end = _range(first, last)
+        with self._history.event(Event("lock", object_id, first, last)):
+            self._track(object_id).locks[begin] = end
+        self._saved()
+
+    def unlock(self, object_id: int) -> None:
+        """Take back all locks of an object."""
+        with self._history.event(Event("unlock", object_id)):
+            self._track(object_id).locks.clear()
+        self._saved()
+
+    def trim(self, object_id: int, first: int | None = None, last: int | None = None) -> None:
+        """Let an object live on some frames only: its masks and prompts on others go, and it is not tracked there."""
+        begin, end = _range(first, last)
+        track = self._track(object_id)
+        with self._history.event(Event("trim", object_id, first, last)):
+            track.active.clear()
+            track.active[begin] = end
+            track.take(-math.inf, begin - 1)
+            track.take(end + 1, math.inf)
+            self._anchor(track, nearest=begin)
+        self._saved()
+
+    def swap_ids(self, one: int, other: int, first: int | None = None, last: int | None = None) -> None:
+        """Exchange two objects on some frames: masks, prompts and memory."""
+        begin, end = _range(first, last)
+        a, b = self._track(one), self._track(other)
+        if one == other:
+            raise ValueError(f"two objects are swapped, got {one} twice")
+        with self._history.event(Event("swap", None, first, last, both=(one, other))):
+            of_a, of_b = a.take(begin, end), b.take(begin, end)
+            a.give(of_b)
+            b.give(of_a)
+            for track in (a, b):
+                self._anchor(track, nearest=begin)
+        self._saved()
+
+    @torch.inference_mode()
+    def merge(self, into: int, other: int) -> None:
+        """Make two objects one: on every frame its mask is all that either was, and the other object is gone.
+
+        Frames on which either was prompted are prompted with that mask.
+        """
+        self._need_results("merge")
+        a, b = self._track(into), self._track(other)
+        if into == other:
+            raise ValueError(f"two objects are merged, got {into} twice")
+        with self._history.event(Event("merge", None, both=(into, other))):
+            prompted = sorted({*a.prompts, *b.prompts})
+            masks = {t: union([one.shown[t].rle for one in (a, b) if t in one.shown]) for t in prompted}
+            a.unite(b)
+            for t, rle in masks.items():
+                self._prompt(a, t, decode(rle))
+            del self._tracks[other]
+        self._saved()
+
+    def split_at(self, object_id: int, frame: int, new_id: int) -> None:
+        """Make two objects of one: from a frame on it is the new object.
+
+        What has no prompt then is prompted with the mask that is there on the frame next to the cut.
+        """
+        self._need_results("split")
+        new_id, frame = check_object_id(new_id), self._engine.checked_frame(frame)
+        track = self._track(object_id)
+        if new_id in self._tracks:
+            raise ValueError(f"object {new_id} exists: split into a new one, or swap ids")
+        later = ObjectTrack(MemoryBank(self._engine.limits()))
+        with self._history.event(Event("split", None, frame, both=(object_id, new_id))):
+            later.give(track.take(frame, math.inf))
+            born, dies = track.life
+            track.active.clear()
+            track.active[born], later.active[frame] = frame - 1, dies
+            self._tracks[new_id] = later
+            for one in (track, later):
+                self._anchor(one, nearest=frame)
+        self._saved()
+
+    @torch.inference_mode()
+    def _anchor(self, track: ObjectTrack, nearest: float) -> None:
+        """Prompt an object that has lost all of its prompts with a mask that was shown, the nearest to a frame."""
+        if track.prompts or not track.shown:
+            return
+        for t in sorted(track.shown, key=lambda t: abs(t - nearest)):
+            mask = decode(track.shown[t].rle)
+            if mask.any():
+                self._prompt(track, t, mask)
+                return
+
+    def _prompt(self, track: ObjectTrack, t: int, mask: np.ndarray) -> None:
+        if mask.any():
+            track.prompts[t] = UserPrompt(mask=mask)
+            track.pending[t] = self._engine.answer(track, t, track.prompts[t], anew=True)
+
+    def _track(self, object_id: Any) -> ObjectTrack:
+        if object_id not in self._tracks:
+            raise KeyError(f"unknown object {object_id!r}: known are {list(self._tracks) or 'none'}")
+        return self._tracks[object_id]
+
+    def _need_results(self, what: str) -> None:
+        if not self._engine.options.keep_results:
+            raise ValueError(f"to {what} objects the session must keep its results: SessionOptions(keep_results=True)")
+
+
+def _range(first: int | None, last: int | None) -> tuple[int, int]:
+    begin, end = 0 if first is None else first, FOREVER if last is None else last
+    if begin < 0 or end < begin:
+        raise ValueError(
+            f"got frames {first} to {last}, expected a first one of at least 0 and a last one not before it"
+        )
+    return begin, end

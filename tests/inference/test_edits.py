@@ -1,0 +1,166 @@
+"""Objects on their own clocks: locked, trimmed, swapped, merged and split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from masklet.inference.options import SessionOptions
+from masklet.inference.session import VideoSession
+from masklet.model.sam2 import Sam2
+from session_scripts import state
+from tiny_model import DISC, SQUARE, disc
+
+pytestmark = pytest.mark.usefixtures("as_user")
+
+
+@pytest.fixture
+def session(tiny: Sam2, frames: list[np.ndarray]) -> VideoSession:
+    """Two objects, tracked through all ten frames."""
+    session = VideoSession(frames, tiny, options=SessionOptions(object_batch=1))
+    session.prompt(0, 1, points=[DISC])
+    session.prompt(0, 2, points=[SQUARE])
+    list(session.propagate())
+    return session
+
+
+def masks(session: VideoSession, object_id: int) -> list[np.ndarray | None]:
+    """What is shown of an object, frame by frame."""
+    results = [session.frame_result(t) for t in range(10)]
+    return [r[object_id].mask if object_id in r else None for r in results]
+
+
+def same(one: list[np.ndarray | None], other: list[np.ndarray | None]) -> bool:
+    return all((a is None and b is None) or np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_locked_frames_never_change(session: VideoSession):
+    before = masks(session, 1)
+    session.edit.lock(1, 3, 5)
+    session.prompt(1, 1, mask=~disc(1))
+    after = {r.frame: r[1].mask for r in session.propagate()}
+    assert all(np.array_equal(after[t], before[t]) for t in (3, 4, 5))
+    assert any(not np.array_equal(after[t], before[t]) for t in (1, 2, 6, 7, 8, 9))
+    assert same(masks(session, 1)[3:6], before[3:6])
+    with pytest.raises(ValueError, match="locked on frame 4: unlock it to prompt it there"):
+        session.prompt(4, 1, points=[DISC])
+    session.edit.unlock(1)
+    list(session.propagate())
+    assert not same(masks(session, 1)[3:6], before[3:6])
+
+
+def test_locking_leaves_other_objects_alone(session: VideoSession):
+    session.edit.lock(1)
+    before = masks(session, 2)
+    results = list(session.propagate())
+    assert [list(r) for r in results] == [[1, 2]] * 10
+    assert same(masks(session, 2), before)
+
+
+def test_a_trimmed_object_lives_on_some_frames(session: VideoSession):
+    before = masks(session, 1), masks(session, 2)
+    session.edit.trim(2, 3, 6)
+    shown = masks(session, 2)
+    assert [mask is not None for mask in shown] == [3 <= t <= 6 for t in range(10)]
+    assert same(shown[3:7], before[1][3:7])
+    assert list(session.tracks[2].prompts) == [3]  # its only prompt was on a frame that went
+    assert [sorted(r) for r in session.propagate()] == [[1, 2] if 3 <= t <= 6 else [1] for t in range(10)]
+    assert same(masks(session, 1), before[0])
+    with pytest.raises(ValueError, match="lives on frames 3 to 6, got 8"):
+        session.prompt(8, 2, points=[DISC])
+
+
+def test_swapped_objects(session: VideoSession):
+    one, two = masks(session, 1), masks(session, 2)
+    session.edit.swap_ids(1, 2, 6)
+    assert same(masks(session, 1), one[:6] + two[6:])
+    assert same(masks(session, 2), two[:6] + one[6:])
+    assert sorted(session.tracks[1].notes) == list(range(10))
+    session.edit.swap_ids(1, 2)
+    session.edit.swap_ids(1, 2)
+    assert same(masks(session, 1), one[:6] + two[6:])
+    assert [sorted(r) for r in session.propagate(start=8)] == [[1, 2]] * 2
+
+
+def test_swapping_back_changes_nothing(session: VideoSession):
+    before = [(i, {k: dict(t) for k, t in track.everything().items()}) for i, track in session.tracks.items()]
+    session.edit.swap_ids(1, 2, 2, 5)
+    session.edit.swap_ids(2, 1, 2, 5)
+    after = [(i, {k: dict(t) for k, t in track.everything().items()}) for i, track in session.tracks.items()]
+    assert before == after
+
+
+def test_merged_objects(session: VideoSession):
+    one, two = masks(session, 1), masks(session, 2)
+    session.edit.merge(1, 2)
+    assert session.objects == [1]
+    union = [a | b for a, b in zip(one, two, strict=True) if a is not None and b is not None]
+    assert same(masks(session, 1), union)
+    assert np.array_equal(session.tracks[1].prompts[0].mask, union[0])
+    assert [list(r) for r in session.propagate()] == [[1]] * 10
+    assert np.array_equal(session.frame_result(0)[1].mask, session.frame_result(0)[1].mask)
+
+
+def test_split_objects(session: VideoSession):
+    one, two = masks(session, 1), masks(session, 2)
+    session.edit.split_at(1, 6, 9)
+    assert session.objects == [1, 2, 9]
+    assert same(masks(session, 1), one[:6] + [None] * 4)
+    assert same(masks(session, 9), [None] * 6 + one[6:])
+    new = session.tracks[9]
+    assert list(new.prompts) == [6] if one[6].any() else new.prompts
+    assert [sorted(r) for r in session.propagate()] == [[1, 2]] * 6 + [[2, 9]] * 4
+    assert same(masks(session, 2), two)
+    with pytest.raises(ValueError, match="object 2 exists"):
+        session.edit.split_at(1, 3, 2)
+
+
+EDITS: list[Callable[[VideoSession], None]] = [
+    lambda s: s.edit.lock(1, 2, 4),
+    lambda s: s.edit.trim(2, 3, 6),
+    lambda s: s.edit.swap_ids(1, 2, 5),
+    lambda s: s.edit.merge(1, 2),
+    lambda s: s.edit.split_at(1, 4, 3),
+]
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=["lock", "trim", "swap", "merge", "split"])
+def test_edits_are_undone_redone_and_saved(
+    session: VideoSession, tiny: Sam2, frames: list[np.ndarray], tmp_path: Path, edit: Callable[[VideoSession], None]
+):
+    before = state(session)
+    edit(session)
+    after = state(session)
+    assert after != before
+    assert session.history[-1].kind in ("lock", "trim", "swap", "merge", "split")
+    session.undo()
+    assert state(session) == before
+    session.redo()
+    assert state(session) == after
+    session.save(tmp_path / "session")
+    again = VideoSession.load(tmp_path / "session", frames, tiny)
+    assert state(again) == after
+    for one in (session, again):
+        list(one.propagate())
+    assert state(again) == state(session)
+
+
+def test_what_cannot_be_edited_is_named(session: VideoSession, tiny: Sam2, frames: list[np.ndarray]):
+    with pytest.raises(KeyError, match=r"unknown object 7: known are \[1, 2\]"):
+        session.edit.lock(7)
+    with pytest.raises(ValueError, match="got frames 5 to 2"):
+        session.edit.trim(1, 5, 2)
+    with pytest.raises(ValueError, match="two objects are swapped, got 1 twice"):
+        session.edit.swap_ids(1, 1)
+    with pytest.raises(ValueError, match="two objects are merged, got 1 twice"):
+        session.edit.merge(1, 1)
+    with pytest.raises(IndexError, match="frame 12 is outside"):
+        session.edit.split_at(1, 12, 3)
+    assert len(session.history) == 3
+    plain = VideoSession(frames, tiny, options=SessionOptions(keep_results=False))
+    plain.prompt(0, 1, points=[DISC])
+    with pytest.raises(ValueError, match=r"must keep its results: SessionOptions\(keep_results=True\)"):
+        plain.edit.lock(1)
