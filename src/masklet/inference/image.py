@@ -91,6 +91,7 @@ class ImagePredictor:
         resample: Resize filter; ``official_image`` for the digits of the official predictor.
         max_hole_area: Holes of at most this many stride-4 pixels are filled (official default 0: none).
         max_speck_area: Specks of at most this many stride-4 pixels are removed (official default 0: none).
+        stability_fallback: An unstable single mask gives way to the best of three (official default).
     """
 
     def __init__(
@@ -100,10 +101,12 @@ class ImagePredictor:
         resample: Resample = "masklet",
         max_hole_area: int = 0,
         max_speck_area: int = 0,
+        stability_fallback: bool = True,
     ) -> None:
         self.model = as_model(model)
         self.resample: Resample = resample
         self.max_hole_area, self.max_speck_area = max_hole_area, max_speck_area
+        self.stability_fallback = stability_fallback
         self._embedding: ImageEmbedding | None = None
 
     def set_image(self, image: Any) -> ImageEmbedding:
@@ -197,7 +200,13 @@ class ImagePredictor:
         results: dict[int, ImageResult] = {}
         for rows in groups.values():
             together = _stack([prompts[i] for i in rows])
-            answer = self.model.decode(image.conditioned, image.features, together, ambiguous=multimask)
+            answer = self.model.decode(
+                image.conditioned,
+                image.features,
+                together,
+                ambiguous=multimask,
+                stability_fallback=self.stability_fallback,
+            )
             for row, i in enumerate(rows):
                 results[i] = self._result(answer.candidates[row], answer.candidate_iou[row], image.size)
         return [results[i] for i in range(len(prompts))]

@@ -20,6 +20,7 @@ class SessionOptions:
             input and scaled with the input's area (official 8; needs no GPU here).
         keep_corrections: A corrected frame becomes prompted memory and keeps the mask the user saw. The official
             predictor treats it as an ordinary memory and computes the frame anew when tracking passes it.
+        refine_replaced: Clicks that replace earlier ones refine the answer to these (official); off, they begin anew.
         correction: How a prompt on a tracked frame takes effect unless it says so itself; see
             :mod:`~masklet.inference.corrections`. Without ``keep_corrections`` it is always ``blend``.
         non_overlap: Objects share no pixel; the highest logit wins.
@@ -40,6 +41,7 @@ class SessionOptions:
     binarize_prompted: bool = True
     fill_holes: int = 8
     keep_corrections: bool = True
+    refine_replaced: bool = False
     correction: Correction = "blend"
     non_overlap: bool = False
     max_prompted: int | None = None
@@ -56,7 +58,13 @@ class SessionOptions:
     @staticmethod
     def official(**changes: object) -> SessionOptions:
         """The behaviour of the official predictor, to the digit (its hole filling included)."""
-        base = {"resample": "official_video", "keep_corrections": False, "clip_length_codes": True, "object_batch": 1}
+        base = {
+            "resample": "official_video",
+            "keep_corrections": False,
+            "refine_replaced": True,
+            "clip_length_codes": True,
+            "object_batch": 1,
+        }
         return SessionOptions(**{**base, **changes})  # pyright: ignore[reportArgumentType]
 
     @staticmethod

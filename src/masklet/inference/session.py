@@ -164,7 +164,8 @@ class VideoSession:
         track = self._tracks.get(object_id) or ObjectTrack(MemoryBank(self._engine.limits()))
         track.check_open(frame)
         before = track.prompts.get(frame)
-        anew = clear and before is not None and not given.extends(before)
+        replaced = clear and before is not None and not given.extends(before)
+        anew = replaced and not self.options.refine_replaced
         whole = given if before is None or before.mask is not None or clear else before.extended(given)
         with self._history.event(Event("prompt", object_id, frame, given=given)):
             answer = self._engine.answer(track, frame, whole, anew=anew)

@@ -1,0 +1,1 @@
+"""Names and behaviour of other libraries on top of ours."""
