@@ -123,8 +123,7 @@ def test_a_video_is_answered_alike(folder: Path, overrides: list[str]):
     assert len(ours) > 30
     for (t, _, a), (_, _, b) in zip(ours, official, strict=True):
         assert a.shape == b.shape
-        largest = float(b.abs().where(b > -1000, 0).max())
-        apart = (a - b).abs() > 5e-3 * max(1.0, largest)  # without overlap, rounding decides between equal logits
+        apart = (a - b).abs() > 1e-4  # without overlap, rounding decides between equal logits
         assert float(apart.float().mean()) <= (1e-3 if "non_overlap" in str(overrides) else 0), t
         assert float(((a > 0) != (b > 0)).float().mean()) < 1e-3, t
 

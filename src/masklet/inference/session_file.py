@@ -117,8 +117,7 @@ class SessionFile:
         Raises:
             OSError: It cannot be written; the file holds the state before.
         """
-        entries = {(i, kind): table for i, track in tracks.items() for kind, table in track.everything().items()}
-        objects = {i: (place, json.dumps(track.orders())) for place, (i, track) in enumerate(tracks.items())}
+        entries, objects = _rows(tracks)
         plain = {**self._header, **{name: json.dumps(value) for name, value in header.items()}}
         with _Writing(self.path), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -142,10 +141,8 @@ class SessionFile:
         with _Writing(self.path):
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._entries = {
-            (i, kind): dict(one) for i, track in tracks.items() for kind, one in track.everything().items()
-        }
-        self._objects = {i: (place, json.dumps(track.orders())) for place, (i, track) in enumerate(tracks.items())}
+        entries, self._objects = _rows(tracks)
+        self._entries = {key: dict(table) for key, table in entries.items()}
 
     def close(self) -> None:
         """Close the file; it is one file then."""
@@ -157,6 +154,14 @@ class SessionFile:
         new = [(*key, t, pack(value)) for t, value in now.items() if before.get(t) is not value]
         self._connection.executemany("DELETE FROM entries WHERE object = ? AND kind = ? AND frame = ?", gone)
         self._connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", new)
+
+
+def _rows(
+    tracks: Mapping[int, ObjectTrack],
+) -> tuple[dict[tuple[int, str], Mapping[int, Any]], dict[int, tuple[int, str]]]:
+    """Tables by object and kind; place and orders by object."""
+    entries = {(i, kind): table for i, track in tracks.items() for kind, table in track.everything().items()}
+    return entries, {i: (place, json.dumps(track.orders())) for place, (i, track) in enumerate(tracks.items())}
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from .inference_state import InferenceState
 from .prompts import in_pixels, plain, without_corners
 from .settings import Settings
 
-Shown = tuple[int, list[Any], Float[Tensor, "n 1 h w"]]
+FrameLogits = tuple[int, list[Any], Float[Tensor, "n 1 h w"]]
 """A frame, the ids of all objects, and their logits at the video's size (-1024 where nothing is known)."""
 
 
@@ -87,7 +87,7 @@ class SAM2VideoPredictor:
         clear_old_points: bool = True,
         normalize_coords: bool = True,
         box: Any = None,
-    ) -> Shown:
+    ) -> FrameLogits:
         """Prompt an object on a frame with clicks, a box or both; what it answered there before is refined.
 
         Raises:
@@ -110,11 +110,11 @@ class SAM2VideoPredictor:
         given = {"points": clicks, "labels": signs, "box": corners, "clear": clear_old_points}
         return self._prompted(inference_state, frame_idx, obj_id, given)
 
-    def add_new_points(self, *args: Any, **kwargs: Any) -> Shown:
+    def add_new_points(self, *args: Any, **kwargs: Any) -> FrameLogits:
         """The older name of :meth:`add_new_points_or_box`."""
         return self.add_new_points_or_box(*args, **kwargs)
 
-    def add_new_mask(self, inference_state: InferenceState, frame_idx: int, obj_id: Any, mask: Any) -> Shown:
+    def add_new_mask(self, inference_state: InferenceState, frame_idx: int, obj_id: Any, mask: Any) -> FrameLogits:
         """Give the mask ``[h w]`` of an object on a frame.
 
         Raises:
@@ -131,7 +131,7 @@ class SAM2VideoPredictor:
         start_frame_idx: int | None = None,
         max_frame_num_to_track: int | None = None,
         reverse: bool = False,
-    ) -> Iterator[Shown]:
+    ) -> Iterator[FrameLogits]:
         """Follow all objects and yield each frame, the first one included.
 
         Raises:
@@ -164,7 +164,7 @@ class SAM2VideoPredictor:
 
     def clear_all_prompts_in_frame(
         self, inference_state: InferenceState, frame_idx: int, obj_id: Any, need_output: bool = True
-    ) -> Shown | None:
+    ) -> FrameLogits | None:
         """Take back what was given for an object on a frame."""
         session, number = inference_state.session, inference_state.numbers[obj_id]
         if frame_idx in session.tracks[number].prompts:
@@ -196,13 +196,13 @@ class SAM2VideoPredictor:
         left = list(inference_state.numbers)
         return left, [(t, logits) for t, _, logits in shown] if left else []
 
-    def _prompted(self, state: InferenceState, frame: int, obj_id: Any, given: dict[str, Any]) -> Shown:
+    def _prompted(self, state: InferenceState, frame: int, obj_id: Any, given: dict[str, Any]) -> FrameLogits:
         number = state.numbers.get(obj_id, max(state.numbers.values(), default=0) + 1)
         state.session.prompt(frame, number, **given)
         state.numbers[obj_id] = number
         return self._shown(state, state.session.frame_result(frame))
 
-    def _shown(self, state: InferenceState, result: FrameResult) -> Shown:
+    def _shown(self, state: InferenceState, result: FrameResult) -> FrameLogits:
         """Logits of all objects; officially a new object that has nothing on a frame has them, too."""
         absent = np.full(state.session.size, ABSENT_LOGIT, np.float32)
         logits = [result[i].logits if i in result else absent for i in state.numbers.values()]
