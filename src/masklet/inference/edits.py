@@ -11,7 +11,6 @@ import torch
 
 from ..interaction.prompts import UserPrompt, check_object_id
 from ..masks.rle import decode, union
-from ..model.memory_bank import MemoryBank
 from .engine import Engine
 from .history import Event, History
 from .track import FOREVER, ObjectTrack
@@ -101,7 +100,7 @@ class Edits:
         track = self._track(object_id)
         if new_id in self._tracks:
             raise ValueError(f"object {new_id} exists: split into a new one, or swap ids")
-        later = ObjectTrack(MemoryBank(self._engine.limits()))
+        later = self._engine.new_track()
         with self._history.event(Event("split", None, frame, both=(object_id, new_id))):
             later.give(track.take(frame, math.inf))
             born, dies = track.life

@@ -13,13 +13,14 @@ import torch
 
 from ..interaction.prompts import UserPrompt
 from ..masks.components import fill_small_holes
-from ..model.memory_bank import BankLimits
+from ..model.memory_bank import BankLimits, MemoryBank
 from ..model.sam2 import Sam2
 from ..structures import FrameFeatures, Prediction, Selection
 from ..video.frames import FrameSource
 from ..video.live import LiveFrames
 from ..video.pixels import to_input
 from .options import SessionOptions
+from .spool import Spool
 from .track import ObjectTrack, split_entry, split_prediction, stack_maps, stack_selections
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Engine:
         self.features: OrderedDict[int, FrameFeatures] = OrderedDict()
         size = model.config.image_size
         self._hole_area = round(options.fill_holes * (size / 1024) ** 2)
+        self.spool = Spool(None if options.max_ram_mb is None else round(1e6 * options.max_ram_mb))
         self._object_batch = options.object_batch or (8 if size // 16 <= BATCHED_SIDE else 1)
 
     def limits(self) -> BankLimits:
@@ -57,6 +59,10 @@ class Engine:
         if self.options.clip_length_codes and length is not None:
             limits = replace(limits, pointer_span=max(1, min(length - 1, limits.pointer_span)))
         return limits
+
+    def new_track(self) -> ObjectTrack:
+        """The state of an object of which nothing is known."""
+        return ObjectTrack(MemoryBank(self.limits()), self.spool)
 
     def checked_frame(self, t: Any) -> int:
         """The number of a frame of the video.
@@ -72,6 +78,11 @@ class Engine:
             known = f"0..{length - 1}" if length else "0 on" if length is None else "none yet"
             raise IndexError(f"frame {t} is outside the video {self.source.name!r}: its frames are {known}")
         return int(t)
+
+    def close(self) -> None:
+        """Let go of features and of what lies in the temporary file."""
+        self.features.clear()
+        self.spool.close()
 
     def answer(self, track: ObjectTrack, t: int, given: UserPrompt, *, anew: bool) -> Prediction:
         """The answer to a prompt: in the light of memory on a frame that was tracked, else from the image alone.

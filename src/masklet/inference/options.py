@@ -32,6 +32,8 @@ class SessionOptions:
             the last bit. None: 8 for small inputs, 1 for large ones, where a batch is slower on a CPU.
         keep_results: Keep every mask that was shown as run lengths, for ``frame_result``; some 0.3 to 2 kilobytes an
             object and frame. Live sessions keep those of the frames that they can go back to.
+        max_ram_mb: What such masks may take in memory, in megabytes; the oldest of more are moved to a temporary file
+            and read from there. None: no bound.
         undo_levels: Most actions that can be undone; 0: none.
         undo_mb: What they may keep of memory that the session itself has dropped, in megabytes.
     """
@@ -49,11 +51,14 @@ class SessionOptions:
     prune: bool = True
     object_batch: int | None = None
     keep_results: bool = True
+    max_ram_mb: float | None = 16.0
     undo_levels: int = 100
     undo_mb: float = 256.0
 
     def __post_init__(self) -> None:
         check_correction(self.correction)
+        if self.max_ram_mb is not None and not self.max_ram_mb >= 0:
+            raise ValueError(f"max_ram_mb must be at least 0, or None for no bound, got {self.max_ram_mb}")
 
     @staticmethod
     def official(**changes: object) -> SessionOptions:

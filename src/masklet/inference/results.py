@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -128,6 +129,21 @@ class Shown:
         iou, presence = min(self.iou, other.iou), max(self.presence, other.presence)
         prompted = self.prompted or other.prompted
         return Shown(self.frame, self.size, union((self.rle, other.rle)), iou, presence, prompted)
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes it takes in memory."""
+        return len(self.rle["counts"]) + 900
+
+    def packed(self) -> bytes:
+        """The value as bytes."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Shown:
+        """The value of such bytes."""
+        plain = json.loads(data)
+        return cls(**{**plain, "size": tuple(plain["size"])})
 
     def result(self, object_id: int, newest: ObjectResult | None) -> ObjectResult:
         """The result again, with the logits of the newest answer where that is still there."""

@@ -9,13 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ..model.memory_bank import BankLimits, MemoryBank
 from ..model.sam2 import Sam2
 from ..video.frames import FrameSource
 from ..video.live import LiveFrames
 from . import fingerprint
+from .engine import Engine
 from .options import SessionOptions
 from .session_file import SessionFile
 from .track import ObjectTrack
@@ -145,15 +143,15 @@ def check_fits(header: Mapping[str, Any], path: Path, source: FrameSource | Live
         )
 
 
-def tracks_of(file: SessionFile, limits: BankLimits, device: torch.device) -> dict[int, ObjectTrack]:
+def tracks_of(file: SessionFile, engine: Engine) -> dict[int, ObjectTrack]:
     """The objects of a file.
 
     Raises:
         ValueError: The file is damaged.
     """
     tracks = {}
-    for i, tables in file.read(device).items():
-        tracks[i] = ObjectTrack(MemoryBank(limits))
+    for i, tables in file.read(engine.model.device).items():
+        tracks[i] = engine.new_track()
         tracks[i].give(tables)
     return tracks
 

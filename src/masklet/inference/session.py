@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from ..interaction.prompts import check_object_id, user_prompt
-from ..model.memory_bank import MemoryBank
 from ..structures import Prediction
 from ..tracker import Direction
 from ..video.frames import FrameSource, open_source
@@ -116,7 +115,7 @@ class VideoSession:
                 self._autosaved = None
         self._tracks.clear()
         self._history.clear()
-        self._engine.features.clear()
+        self._engine.close()
         self.source.close()
 
     # What a user does
@@ -161,7 +160,7 @@ class VideoSession:
         object_id, frame = check_object_id(object_id), self._engine.checked_frame(frame)
         given = user_prompt(self.size, points=points, labels=labels, box=box, mask=mask)
         effect = check_correction(correction or self.options.correction)
-        track = self._tracks.get(object_id) or ObjectTrack(MemoryBank(self._engine.limits()))
+        track = self._tracks.get(object_id) or self._engine.new_track()
         track.check_open(frame)
         before = track.prompts.get(frame)
         replaced = clear and before is not None and not given.extends(before)
@@ -281,7 +280,7 @@ class VideoSession:
             parts = source_of(header, file.path, source), model_of(header, file.path, model)
             session = cls(*parts, options=SessionOptions(**header["options"]))
             check_fits(header, file.path, session.source, session.model)
-            session._tracks.update(tracks_of(file, session._engine.limits(), session.model.device))
+            session._tracks.update(tracks_of(file, session._engine))
         session._run_start = header["run_start"]
         if autosave:
             session._autosaved = Autosave(Path(path), header, session._tracks)
