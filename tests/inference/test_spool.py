@@ -5,9 +5,14 @@ import gc
 import threading
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
+from masklet.inference.options import SessionOptions
+from masklet.inference.session import VideoSession
 from masklet.inference.spool import Kept, Spool
+from masklet.model.sam2 import Sam2
+from tiny_model import DISC
 
 
 @dataclass(frozen=True)
@@ -96,3 +101,25 @@ def test_threads_may_read_while_values_move():
     assert wrong == []
     assert [one.value.text for one in more] == [f"{k:010d}" for k in range(10, 500)]
     spool.close()
+
+
+@pytest.mark.usefixtures("as_user")
+def test_a_session_shows_the_same_from_memory_and_from_the_file(tiny: Sam2, frames: list[np.ndarray]):
+    sessions = [VideoSession(frames, tiny, options=SessionOptions(max_ram_mb=room)) for room in (None, 0.0)]
+    for one in sessions:
+        one.prompt(0, 1, points=[DISC])
+        list(one.propagate())
+    free, bound = sessions
+    assert (free._engine.spool._file is None, bound._engine.spool._file is None) == (True, False)
+    for t in range(len(frames)):
+        one, other = free.frame_result(t)[1], bound.frame_result(t)[1]
+        assert (one.rle(), one.iou, one.presence, one.prompted) == (
+            other.rle(),
+            other.iou,
+            other.presence,
+            other.prompted,
+        )
+        np.testing.assert_array_equal(one.mask, other.mask)
+    bound.close()
+    with pytest.raises(ValueError, match="max_ram_mb must be at least 0, or None for no bound, got -1"):
+        SessionOptions(max_ram_mb=-1.0)

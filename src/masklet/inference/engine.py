@@ -19,6 +19,7 @@ from ..structures import FrameFeatures, Prediction, Selection
 from ..video.frames import FrameSource
 from ..video.live import LiveFrames
 from ..video.pixels import to_input
+from ..video.scene_cuts import SceneCuts
 from .options import SessionOptions
 from .spool import Spool
 from .track import ObjectTrack, split_entry, split_prediction, stack_maps, stack_selections
@@ -50,6 +51,7 @@ class Engine:
         size = model.config.image_size
         self._hole_area = round(options.fill_holes * (size / 1024) ** 2)
         self.spool = Spool(None if options.max_ram_mb is None else round(1e6 * options.max_ram_mb))
+        self.cuts = SceneCuts(source.frame)
         self._object_batch = options.object_batch or (8 if size // 16 <= BATCHED_SIDE else 1)
 
     def limits(self) -> BankLimits:
@@ -62,7 +64,7 @@ class Engine:
 
     def new_track(self) -> ObjectTrack:
         """The state of an object of which nothing is known."""
-        return ObjectTrack(MemoryBank(self.limits()), self.spool)
+        return ObjectTrack(MemoryBank(self.limits()), self.spool, self.cuts.found)
 
     def checked_frame(self, t: Any) -> int:
         """The number of a frame of the video.
@@ -112,6 +114,8 @@ class Engine:
 
         Locked frames are left out.
         """
+        if self.options.scene_cuts:
+            self.cuts.look(t + 1 if reverse else t)
         self._commit()
         answers: dict[int, Prediction] = {}
         waiting: dict[int, Selection] = {}
@@ -124,7 +128,7 @@ class Engine:
             elif track.started:
                 self._restore_maps(track, t, reverse=reverse)
                 waiting[i] = track.read(t, reverse=reverse)
-        features = self.encoded(t) if waiting else None
+        features = self.encoded(t, ahead=t - 1 if reverse else t + 1) if waiting else None
         for ids in self._batches(waiting):
             assert features is not None
             selection = stack_selections([waiting[i] for i in ids])
@@ -136,12 +140,18 @@ class Engine:
                 self._tracks[i].record(t, split_entry(entry, row), answers[i], prompted=False, reverse=reverse)
         return {i: answers[i] for i in self._tracks if i in answers}
 
-    def encoded(self, t: int) -> FrameFeatures:
-        """Features of a frame; the last two are kept, and those of frames whose prompts wait for their memory."""
+    def encoded(self, t: int, *, ahead: int | None = None) -> FrameFeatures:
+        """Features of a frame; the last two are kept, and those of frames whose prompts wait for their memory.
+
+        While they are computed the frame ``ahead`` is read.
+        """
         if t in self.features:
             self.features.move_to_end(t)
             return self.features[t]
-        image = to_input(self.source.frame(t), self.model.config.image_size, resample=self.options.resample)
+        frame = self.source.frame(t)
+        if ahead is not None and isinstance(self.source, FrameSource):
+            self.source.prepare(ahead)
+        image = to_input(frame, self.model.config.image_size, resample=self.options.resample)
         features = self.model.encode_image(image.to(self.model.device))
         self.features[t] = features
         needed = {f for track in self._tracks.values() for f in track.pending}

@@ -27,6 +27,8 @@ class SessionOptions:
         max_prompted: Prompted frames that one frame may read, nearest first; None: all (official).
         clip_length_codes: Pointer distances are divided by the clip's length if that is below 16 (official); off, the
             masks of a frame do not depend on how much video follows it, so that live and file sessions agree.
+        scene_cuts: Begin recent memory anew where the video cuts to another scene
+            (:mod:`~masklet.video.scene_cuts`); prompted memory stays.
         prune: Drop memories that can no longer be read. Off only for tests: masks are the same, memory grows.
         object_batch: Most objects in one pass of the model; 1 makes each object independent of the others' number to
             the last bit. None: 8 for small inputs, 1 for large ones, where a batch is slower on a CPU.
@@ -48,6 +50,7 @@ class SessionOptions:
     non_overlap: bool = False
     max_prompted: int | None = None
     clip_length_codes: bool = False
+    scene_cuts: bool = False
     prune: bool = True
     object_batch: int | None = None
     keep_results: bool = True

@@ -65,6 +65,11 @@ class ObjectResult:
         """The same with its mask as run lengths."""
         return replace(self, kept=encode(replace(self).mask))
 
+    def without(self, taken: Bool[np.ndarray, "h w"]) -> ObjectResult:
+        """The same where pixels at the video's size belong to something else."""
+        logits = torch.from_numpy(np.where(taken, -np.abs(self.logits), self.logits))
+        return replace(self, exclusive=logits)
+
     def _full_logits(self) -> Float[np.ndarray, "h w"]:
         if self.exclusive is not None:
             return self.exclusive.cpu().numpy()

@@ -28,7 +28,7 @@ def header_of(
     model: Sam2,
     named: Any,
     options: SessionOptions,
-    run_start: int | None,
+    progress: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What a saved session says of itself.
 
@@ -38,7 +38,7 @@ def header_of(
         model: The model.
         named: What it was loaded from, likewise.
         options: Of the session.
-        run_start: Frame at which the newest run of tracking began.
+        progress: What changes as the session goes on.
     """
     from .. import __version__
 
@@ -47,7 +47,7 @@ def header_of(
         "source": {"address": _address(given), **fingerprint.of_source(source)},
         "model": {"address": _address(named), "weights": fingerprint.of_model(model)},
         "options": asdict(options),
-        "run_start": run_start,
+        **progress,
     }
 
 
@@ -79,7 +79,7 @@ class Autosave:
 
     def save(
         self,
-        run_start: int | None,
+        progress: Mapping[str, Any],
         source: FrameSource | LiveFrames,
         tracks: Mapping[int, ObjectTrack],
         *,
@@ -93,7 +93,7 @@ class Autosave:
         now = time.monotonic()
         if rarely and now - self._last < PERIOD:
             return
-        changing: dict[str, Any] = {"run_start": run_start}
+        changing = dict(progress)
         if isinstance(source, LiveFrames):
             changing["source"] = {"address": None, **fingerprint.of_source(source)}
         self.file.write({**self._header, **changing}, tracks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -89,6 +89,7 @@ class ObjectTrack:
     Attributes:
         bank: What later frames may read.
         spool: Where the values of journals lie.
+        cuts: First frames of scenes, which the session finds.
         prompts: What the user gave.
         corrections: How prompts on tracked frames take effect, where it is not by ``blend``.
         locks: Last frame of each stretch that tracking must not change, by its first.
@@ -101,6 +102,7 @@ class ObjectTrack:
 
     bank: MemoryBank
     spool: Spool = field(default_factory=Spool)
+    cuts: Collection[int] = ()
     prompts: dict[int, UserPrompt] = field(default_factory=dict)
     corrections: dict[int, Correction] = field(default_factory=dict)
     locks: dict[int, int] = field(default_factory=dict)
@@ -153,7 +155,7 @@ class ObjectTrack:
 
     def read(self, t: int, *, reverse: bool) -> Selection:
         """What a frame may read."""
-        return self.bank.read(t, reverse=reverse, within=readable(t, self.corrections))
+        return self.bank.read(t, reverse=reverse, within=readable(t, self.corrections, self.cuts))
 
     def previous_logits(self, t: int, device: torch.device) -> Tensor | None:
         """Logits of the newest answer of a frame, from its note if need be: ``1 1 h4 w4``."""
@@ -274,7 +276,7 @@ class ObjectTrack:
         """Tracked frames that frame ``t`` would read, had their maps not been dropped."""
         step = -1 if reverse else 1
         near = (t - step * back for back in range(self.bank.limits.recent_maps, 0, -1))
-        first, last = readable(t, self.corrections).recent
+        first, last = readable(t, self.corrections, self.cuts).recent
         known = [f for f in near if f in self.notes and first <= f <= last]
         return [f for f in known if f not in self.bank.prompted and not self._has_map(f)]
 
