@@ -61,9 +61,7 @@ def write_movie(path: Path, frames: Iterator[np.ndarray]) -> None:
             if stream is None:
                 quality = {"preset": "ultrafast", "crf": "23"}
                 h, w = (side // 2 * 2 for side in image.shape[:2])
-                stream = container.add_stream(
-                    "libx264", rate=Fraction(30), options={"preset": "ultrafast", "crf": "23"}
-                )
+                stream = container.add_stream("libx264", rate=Fraction(30), options=quality)
                 stream.width, stream.height, stream.pix_fmt = w, h, "yuv420p"
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:h, :w]))))
         assert stream is not None
@@ -137,15 +135,12 @@ def main() -> None:
                 seen[result.frame] = resident()
                 size = 0 if args.live else sum(p.stat().st_size for p in Path(folder).glob("session*")) / 1e6
                 rate = result.frame / (times[-1] - began)
-                print(
-                    f"frame {result.frame}: {seen[result.frame]:.0f} MB, {rate:.1f} frames/s, file {size:.1f} MB",
-                    flush=True,
-                )
+                said = f"{seen[result.frame]:.0f} MB, {rate:.1f} frames/s, saved in {size:.1f} MB"
+                print(f"frame {result.frame}: {said}", flush=True)
         steps = np.sort([b - a for a, b in pairwise(times)])
-        print(
-            f"object shown on {present} of {len(times)} frames; a frame takes {1e3 * np.median(steps):.0f} ms, ", end=""
-        )
-        print(f"99 of 100 at most {1e3 * steps[int(0.99 * len(steps))]:.0f} ms")
+        usual, most = 1e3 * np.median(steps), 1e3 * steps[int(0.99 * len(steps))]
+        print(f"the object is seen on {present} of {len(times)} frames")
+        print(f"a frame takes {usual:.0f} ms, 99 % of them at most {most:.0f} ms")
         if 200 in seen:
             growth = 100 * (seen[args.frames - 1] / seen[200] - 1)
             print(f"growth from frame 200 to frame {args.frames - 1}: {growth:+.1f} %")
