@@ -31,6 +31,7 @@ KINDS: dict[str, type] = {
     "shown": Shown,
 }
 """What the tables of a track hold."""
+KEY_TYPE = np.dtype("<f2")  # of keys in notes
 
 
 def pack(value: UserPrompt | str | int | Prediction | MemoryEntry | Note | Shown) -> bytes:
@@ -38,7 +39,7 @@ def pack(value: UserPrompt | str | int | Prediction | MemoryEntry | Note | Shown
     if isinstance(value, str | int):
         return str(value).encode()
     if isinstance(value, Note | Shown):
-        return json.dumps(asdict(value), separators=(",", ":")).encode()
+        return json.dumps(asdict(value), separators=(",", ":"), default=_text).encode()
     held = {f.name: getattr(value, f.name) for f in fields(value)}
     return save({name: _tensor(one) for name, one in held.items() if one is not None})
 
@@ -55,9 +56,12 @@ def unpack(table: str, data: bytes, device: torch.device | str = "cpu") -> Any:
             return check_correction(data.decode())
         if kind is int:
             return int(data)
-        if kind in (Note, Shown):
+        if kind is Note:
             plain = json.loads(data)
-            return kind(**{**plain, "size": tuple(plain["size"])} if kind is Shown else plain)
+            return Note(**{**plain, "key": np.frombuffer(bytes.fromhex(plain["key"]), KEY_TYPE)})
+        if kind is Shown:
+            plain = json.loads(data)
+            return Shown(**{**plain, "size": tuple(plain["size"])})
         held: dict[str, Any] = dict(load(data))
         if kind is UserPrompt:
             return UserPrompt(**{name: one.numpy() for name, one in held.items()})
@@ -67,6 +71,10 @@ def unpack(table: str, data: bytes, device: torch.device | str = "cpu") -> Any:
         return kind(**{"features": None, **values} if kind is MemoryEntry else values)
     except (SafetensorError, TypeError, KeyError, ValueError) as error:
         raise ValueError(f"an entry of {table} is damaged ({error})") from error
+
+
+def _text(key: np.ndarray) -> str:
+    return key.astype(KEY_TYPE).tobytes().hex()
 
 
 def _tensor(value: Any) -> Tensor:

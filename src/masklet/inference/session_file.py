@@ -18,7 +18,7 @@ from ..video.atomic import replacing
 from .packing import KINDS, pack, unpack
 from .track import ObjectTrack
 
-VERSION = 1
+VERSION = 2
 _KIND = "masklet session"
 _TABLES = (
     "CREATE TABLE header (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
