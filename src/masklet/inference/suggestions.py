@@ -6,9 +6,9 @@ The choice is that of XMem++ (farthest point first, in memory space), weighted b
 
 Doubt is 1 - confidence where an object is judged to be there, else the probability that it is there after all. Novelty,
 0..1, is the distance to the most alike of the prompted and the already suggested frames, by keys that every tracked
-frame leaves (:mod:`~masklet.inference.memory_key`). On clips with truth doubt finds the frames worth correcting and
-novelty alone does not, so that it only weighs; stability and temporal consistency tell no more than the predicted IoU,
-and consistency needs pixels. Numbers: docs/sessions.md.
+frame leaves (:mod:`~masklet.inference.memory_key`). On clips with truth low confidence finds frames that are worth
+correcting, novelty alone does hardly, so that it only weighs. Stability and temporal consistency tell less of J than
+predicted IoU does, and consistency needs pixels, so that neither counts. Numbers: docs/sessions.md.
 """
 
 from __future__ import annotations
