@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from masklet.baselines.optical_flow import OpticalFlow, warp
+from masklet.baselines.optical_flow import OpticalFlow
 from masklet.evaluation.metrics import jaccard
 from masklet.tracker import Tracker
 
@@ -83,18 +83,6 @@ def test_objects_join_at_their_prompts_and_prompts_replace(tracker):
     assert [sorted(masks) for masks in found.values()] == [[], [1], [1], [1, 2], [1, 2], [1, 2]]
     assert (found[3][1] == region(4)).all()
     assert (found[3][2] == region(0)).all()
-
-
-def test_what_leaves_the_frame_is_gone():
-    soft = np.zeros((4, 6), np.float32)
-    soft[1, 1] = soft[2, 5] = 1
-    flow = np.zeros((4, 6, 2), np.float32)
-    flow[..., 0] = -1  # each pixel was one to the left
-    moved = warp(soft, flow)
-    assert np.argwhere(moved).tolist() == [[1, 2]]
-    assert moved[1, 2] == 1
-    flow[..., 0] = -0.25
-    assert warp(soft, flow)[1, 1:3].tolist() == [0.75, 0.25]
 
 
 def test_errors(tracker):

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from masklet.inference.results import FrameResult, ObjectResult, without_overlap
+from masklet.inference.results import FrameResult, ObjectResult, Shown, frame_result, without_overlap
 from masklet.masks.rle import decode
+from masklet.structures import Prediction
 
 SIZE = (8, 12)
 
@@ -45,6 +48,32 @@ def test_an_absent_object_has_no_mask():
 @pytest.mark.parametrize(("presence", "factor"), [(0.0, 0.5), (2.0, 0.880797), (-1e9, 0.0), (1e9, 1.0)])
 def test_confidence_is_iou_times_probability(presence: float, factor: float):
     assert result(1, slice(1), 1.0, presence=presence).confidence == pytest.approx(0.8 * factor, abs=1e-6)
+
+
+def test_stability_is_the_overlap_of_masks_at_shifted_thresholds():
+    logits = torch.full((1, 1, *SIZE), -3.0)
+    logits[..., :2, :] = 3.0
+    logits[..., 2, :] = 0.5
+    logits[..., 3, :] = -0.5
+    row = torch.ones(1)
+    answer = Prediction(logits, row, row, row[None], logits, row[None])
+    made = frame_result(4, SIZE, {1: answer})[1]
+    assert made.stability == 0.5
+    assert Shown.of(made).result(1, None).stability == 0.5
+    absent = replace(answer, logits=torch.full_like(logits, -1024.0), presence=-row)
+    assert frame_result(4, SIZE, {1: absent})[1].stability == 1
+
+
+@pytest.mark.parametrize(("presence", "doubt"), [(50.0, 0.2), (1e-6, 0.6), (0.0, 0.5), (-2.0, 0.119203), (-50.0, 0.0)])
+def test_doubt(presence: float, doubt: float):
+    assert Shown.of(result(1, slice(3), 2.0, presence=presence)).doubt == pytest.approx(doubt, abs=1e-5)
+
+
+def test_two_objects_together_are_as_sure_as_the_less_sure_one():
+    one = Shown.of(replace(result(1, slice(0, 2), 2.0), stability=0.9))
+    both = one.union(Shown.of(replace(result(2, slice(4, 6), 2.0, presence=7.0), iou=0.6, stability=0.95)))
+    assert (both.iou, both.presence, both.stability) == (0.6, 7.0, 0.9)
+    assert decode(both.rle).any(1).nonzero()[0].tolist() == [0, 1, 4, 5]
 
 
 def test_a_frame_is_a_mapping_by_id():

@@ -220,7 +220,7 @@ def test_what_is_no_session_is_named(tiny: Sam2, frames: list[np.ndarray], saved
     later = shutil.copy(saved, tmp_path / "later")
     with sqlite3.connect(later) as connection:
         connection.execute("UPDATE header SET value = '7' WHERE name = 'version'")
-    with pytest.raises(ValueError, match="version 7, expected 'masklet session', version 1"):
+    with pytest.raises(ValueError, match="version 7, expected 'masklet session', version 2"):
         VideoSession.load(later, frames, tiny)
     with pytest.raises(FileExistsError, match="exists: load it to go on with it"):
         VideoSession(frames, tiny, autosave=saved)

@@ -18,6 +18,7 @@ from masklet.model.memory_bank import PROMPTED_SLOT
 from masklet.model.recurrent_memory import RecurrentMemory
 from masklet.model.sam2 import Sam2
 from masklet.video.reader import FrameUnreadable
+from session_scripts import plain
 from tiny_model import DISC, SMALL_GRU, SQUARE, clip, disc, tiny_model
 
 BOX = (46, 24, 62, 40)
@@ -419,6 +420,11 @@ def test_live_frames_give_what_a_file_gives(tiny: Sam2, frames: list[np.ndarray]
     expected += file.propagate(start=5)
     assert [sorted(r) for r in got[-5:]] == [[1, 2]] * 5
     assert same(bits(got), bits(expected[1:]))
+    for i, track in live.tracks.items():  # what is kept, where live video still has it
+        for kept, whole in ((track.notes, file.tracks[i].notes), (track.shown, file.tracks[i].shown)):
+            assert min(kept) > 1
+            assert plain(dict(kept)) == plain({t: whole[t] for t in kept})
+    assert live.consistency(9) == file.consistency(9)
 
 
 def test_step_is_for_live_sessions(session: VideoSession, frames: list[np.ndarray]):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from masklet.inference.track import Note, ObjectTrack, split_entry, split_prediction, stack_selections
@@ -19,12 +20,13 @@ def entry(value: float) -> MemoryEntry:
 
 
 def test_a_note_is_the_mask():
-    note = Note.of(prediction(), reverse=True)
+    note = Note.of(entry(3.0), prediction(), reverse=True)
     assert note.reverse
     logits = note.logits(torch.device("cpu"))
     assert logits.shape == (1, 1, 4, 4)
     assert torch.equal(logits > 0, prediction().logits > 0)
     assert logits.abs().unique().tolist() == [10]
+    assert note.key.tolist() == pytest.approx([0.5**0.5] * 2, abs=1e-3)
 
 
 def test_one_share_of_a_batch_stands_alone():

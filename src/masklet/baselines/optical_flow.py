@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool
 
 from ..interaction.prompts import check_mask
+from ..video.flow import flow_to, grey, warp
 from ..video.frames import FrameSource, open_source
 
 Mask = Bool[np.ndarray, "h w"]
@@ -24,7 +24,6 @@ class OpticalFlow:
     """
 
     def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._frames: FrameSource | None = None
         self._prompts: dict[int, dict[int, np.ndarray]] = {}
 
@@ -74,11 +73,11 @@ class OpticalFlow:
         if start is None:
             start = first
         carried: dict[int, np.ndarray] = {}  # soft masks: rounding at every frame would wear them away
-        grey = None
+        now = None
         for t in range(min(first, start, key=lambda t: step * t), last + step, step):
             if carried:
-                before, grey = grey if grey is not None else self._grey(t - step), self._grey(t)
-                flow = self._flow.calc(grey, before, None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+                before, now = grey(frames.frame(t - step)) if now is None else now, grey(frames.frame(t))
+                flow = flow_to(before, now)
                 carried = {i: warp(soft, flow) for i, soft in carried.items()}
             for object_id, prompts in self._prompts.items():
                 if t in prompts:
@@ -86,22 +85,7 @@ class OpticalFlow:
             if step * t >= step * start:
                 yield t, {i: soft >= 0.5 for i, soft in carried.items()}
 
-    def _grey(self, t: int) -> UInt8[np.ndarray, "h w"]:
-        return cv2.cvtColor(self._opened().frame(t), cv2.COLOR_RGB2GRAY)
-
     def _opened(self) -> FrameSource:
         if self._frames is None:
             raise RuntimeError("no video is open: call open(source) first")
         return self._frames
-
-
-def warp(soft: Float[np.ndarray, "h w"], flow: Float[np.ndarray, "h w 2"]) -> Float[np.ndarray, "h w"]:
-    """A soft mask read at each pixel's place in the frame before; 0 where that lies outside.
-
-    Args:
-        soft: Mask of the frame before, 0..1.
-        flow: From each pixel ``(x, y)`` of the new frame to its place in the frame before, in pixels.
-    """
-    height, width = soft.shape
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return cv2.remap(soft, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)

@@ -16,7 +16,10 @@ from ..masks.boxes import box_of_mask
 from ..masks.overlap import suppress_overlaps
 from ..masks.resize import resize_logits
 from ..masks.rle import Rle, decode, encode, union
+from ..model.candidates import stability
 from ..structures import Prediction
+
+STABILITY_OFFSET = 1.0  # as for SAM's automatic masks
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class ObjectResult:
         prompted: Whether the user prompted this object on this frame.
         exclusive: Logits at the video's size after overlaps were settled, where the session was asked to.
         kept: The mask at the video's size as run lengths, where it is kept.
+        stability: Overlap (IoU) of the masks at logits above +1 and above -1, 0..1; 1 where there is none.
     """
 
     frame: int
@@ -44,6 +48,7 @@ class ObjectResult:
     prompted: bool = False
     exclusive: Float[Tensor, "h w"] | None = None
     kept: Rle | None = None
+    stability: float = 1.0
 
     @cached_property
     def logits(self) -> Float[np.ndarray, "h w"]:
@@ -86,7 +91,7 @@ class ObjectResult:
     @property
     def confidence(self) -> float:
         """Predicted IoU times the probability that the object is there, 0..1."""
-        return self.iou / (1 + float(np.exp(-np.clip(self.presence, -50, 50))))
+        return self.iou * probability(self.presence)
 
     @cached_property
     def area(self) -> int:
@@ -113,6 +118,7 @@ class Shown:
         rle: The mask at that size.
         iou: Predicted IoU of the mask.
         presence: Presence logit.
+        stability: Overlap of the masks at shifted thresholds.
         prompted: Whether it is the answer to a prompt.
     """
 
@@ -121,19 +127,27 @@ class Shown:
     rle: Rle
     iou: float
     presence: float
+    stability: float
     prompted: bool
 
     @staticmethod
     def of(result: ObjectResult) -> Shown:
         """Keep a result."""
         kept = encode(result.mask) if result.kept is None else result.kept
-        return Shown(result.frame, result.size, kept, result.iou, result.presence, result.prompted)
+        scores = result.iou, result.presence, result.stability
+        return Shown(result.frame, result.size, kept, *scores, result.prompted)
+
+    @property
+    def doubt(self) -> float:
+        """Lack of certainty, 0..1: of an object in the frame 1 - confidence, else the probability that it is there."""
+        there = probability(self.presence)
+        return 1 - self.iou * there if self.presence > 0 else there
 
     def union(self, other: Shown) -> Shown:
         """What both objects together look like: as sure as the less sure one, there if either is."""
-        iou, presence = min(self.iou, other.iou), max(self.presence, other.presence)
+        scores = min(self.iou, other.iou), max(self.presence, other.presence), min(self.stability, other.stability)
         prompted = self.prompted or other.prompted
-        return Shown(self.frame, self.size, union((self.rle, other.rle)), iou, presence, prompted)
+        return Shown(self.frame, self.size, union((self.rle, other.rle)), *scores, prompted)
 
     @property
     def nbytes(self) -> int:
@@ -154,7 +168,7 @@ class Shown:
         """The result again, with the logits of the newest answer where that is still there."""
         logits = None if newest is None else newest.low_logits
         scores = self.iou, self.presence, self.size, self.prompted
-        return ObjectResult(self.frame, object_id, logits, *scores, kept=self.rle)
+        return ObjectResult(self.frame, object_id, logits, *scores, kept=self.rle, stability=self.stability)
 
 
 @dataclass(frozen=True)
@@ -207,10 +221,16 @@ def frame_result(
             presence=float(a.presence[0]),
             size=size,
             prompted=a.from_prompt,
+            stability=float(stability(a.logits[:1], STABILITY_OFFSET)),
         )
         for i, a in answers.items()
     }
     return FrameResult(t, size, without_overlap(results) if apart else results)
+
+
+def probability(presence: float) -> float:
+    """Of being in the frame, from the presence logit."""
+    return 1 / (1 + float(np.exp(-np.clip(presence, -50, 50))))
 
 
 def without_overlap(results: dict[int, ObjectResult]) -> dict[int, ObjectResult]:

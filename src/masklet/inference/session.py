@@ -21,6 +21,7 @@ from ..tracker import Direction
 from ..video.frames import FrameSource, open_source
 from ..video.live import LiveFrames
 from ..video.reader import EndOfStream
+from .consistency import consistency
 from .corrections import Correction, check_correction
 from .edits import Edits
 from .engine import Engine
@@ -31,6 +32,7 @@ from .results import FrameResult, ObjectResult
 from .saving import Autosave, check_fits, header_of, model_of, source_of, tracks_of
 from .session_file import SessionFile, opened
 from .showing import answered, known
+from .suggestions import Suggestion, suggest
 from .track import ObjectTrack
 
 
@@ -98,6 +100,14 @@ class VideoSession:
         Logits are there for prompted frames and the last few tracked ones.
         """
         return known(self._engine.checked_frame(frame), self.size, self._tracks, apart=self.options.non_overlap)
+
+    def consistency(self, frame: int) -> dict[int, float]:
+        """Overlap of each mask with the one before it, moved as the picture did; :func:`~.consistency.consistency`."""
+        return consistency(self._engine.checked_frame(frame), self._tracks, self.source, self.frame_result)
+
+    def suggest_frames(self, k: int = 1, object_id: int | None = None) -> list[Suggestion]:
+        """Frames to correct next, of all objects or for the sake of one: see :func:`~.suggestions.suggest`."""
+        return suggest(k, self._tracks if object_id is None else {object_id: self._track(object_id)})
 
     def __enter__(self) -> VideoSession:
         return self
@@ -377,7 +387,7 @@ class VideoSession:
             for track in self._tracks.values():
                 track.prune(anchors)
                 if isinstance(self.source, LiveFrames):
-                    track.drop_frames(t - self.source.keep)
+                    track.drop_frames(t - self.source.keep + 1)
         self._autosave(rarely=True)
         return result
 

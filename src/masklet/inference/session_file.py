@@ -19,7 +19,7 @@ from .journal import Journal
 from .packing import KINDS, pack, unpack
 from .track import ObjectTrack
 
-VERSION = 1
+VERSION = 2
 _KIND = "masklet session"
 Key = tuple[int, str]  # an object and a table of it
 _TABLES = (

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float16
 from torch import Tensor
 
 from ..interaction.prompts import UserPrompt
@@ -18,6 +19,7 @@ from ..model.memory_bank import MemoryBank
 from ..structures import MemoryEntry, Prediction, Selection
 from .corrections import Correction, readable
 from .journal import Journal
+from .memory_key import memory_key
 from .results import Shown
 from .spool import Spool
 
@@ -25,38 +27,49 @@ FOREVER = 2**62
 """A frame that no video reaches."""
 STRETCHES = ("locks", "active")
 """Tables that are of stretches of frames and not of single ones."""
+_KEY_TYPE = np.dtype("<f2")  # of keys on disk
 NOTED_LOGIT = 10.0  # how sure a mask is that is known only from its note
 
 
 @dataclass(frozen=True)
 class Note:
-    """What remains of a tracked frame when its maps are dropped: some hundred bytes."""
+    """What remains of a tracked frame when its maps are dropped: some hundred bytes.
+
+    Attributes:
+        rle: The mask at the resolution of the logits.
+        reverse: Whether it was tracked backward.
+        key: Where the frame lies among memories (:mod:`~masklet.inference.memory_key`).
+    """
 
     rle: dict
     reverse: bool
+    key: Float16[np.ndarray, " m"]
 
     @staticmethod
-    def of(prediction: Prediction, reverse: bool) -> Note:
-        """Note the mask at the resolution of the logits."""
-        return Note(dict(encode((prediction.logits[0, 0] > 0).cpu().numpy())), reverse)
+    def of(entry: MemoryEntry, answer: Prediction, reverse: bool) -> Note:
+        """Note a frame that was just remembered."""
+        rle = dict(encode((answer.logits[0, 0] > 0).cpu().numpy()))
+        return Note(rle, reverse, memory_key(entry, answer.logits))
 
     def union(self, other: Note) -> Note:
         """The note of both objects together."""
-        return Note(dict(union((self.rle, other.rle))), self.reverse)
+        return Note(dict(union((self.rle, other.rle))), self.reverse, (self.key + other.key) / np.float16(2))
 
     @property
     def nbytes(self) -> int:
         """About how many bytes it takes in memory."""
-        return len(self.rle["counts"]) + 700
+        return len(self.rle["counts"]) + self.key.nbytes + 800
 
     def packed(self) -> bytes:
         """The note as bytes."""
-        return json.dumps({"rle": self.rle, "reverse": self.reverse}, separators=(",", ":")).encode()
+        plain = {"rle": self.rle, "reverse": self.reverse, "key": self.key.astype(_KEY_TYPE).tobytes().hex()}
+        return json.dumps(plain, separators=(",", ":")).encode()
 
     @classmethod
     def unpacked(cls, data: bytes) -> Note:
         """The note of such bytes."""
-        return cls(**json.loads(data))
+        plain = json.loads(data)
+        return cls(plain["rle"], plain["reverse"], np.frombuffer(bytes.fromhex(plain["key"]), _KEY_TYPE))
 
     def logits(self, device: torch.device) -> Tensor:
         """The mask as sure logits, ``1 1 h4 w4``."""
@@ -168,7 +181,7 @@ class ObjectTrack:
         """Remember a frame."""
         self.bank.write(t, entry, prompted=prompted)
         self.answers[t] = answer
-        self.notes.put(t, Note.of(answer, reverse))
+        self.notes.put(t, Note.of(entry, answer, reverse))
 
     def forget(self, t: int) -> None:
         """Remove prompts, answers and memory of a frame; with its last prompt the object's whole track goes."""
