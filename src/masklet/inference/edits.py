@@ -15,6 +15,7 @@ from ..model.memory_bank import MemoryBank
 from .engine import Engine
 from .history import Event, History
 from .track import FOREVER, ObjectTrack
+from .turns import Turns, in_turn
 
 
 class Edits:
@@ -25,10 +26,16 @@ class Edits:
     """
 
     def __init__(
-        self, tracks: dict[int, ObjectTrack], engine: Engine, history: History, saved: Callable[[], None]
+        self,
+        tracks: dict[int, ObjectTrack],
+        engine: Engine,
+        history: History,
+        saved: Callable[[], None],
+        turns: Turns,
     ) -> None:
-        self._tracks, self._engine, self._history, self._saved = tracks, engine, history, saved
+        self._tracks, self._engine, self._history, self._saved, self._turns = tracks, engine, history, saved, turns
 
+    @in_turn
     def lock(self, object_id: int, first: int | None = None, last: int | None = None) -> None:
         """Keep an object's masks on some frames (None: from the beginning, to the end) whatever is tracked.
 
@@ -40,12 +47,14 @@ class Edits:
             self._track(object_id).locks[begin] = end
         self._saved()
 
+    @in_turn
     def unlock(self, object_id: int) -> None:
         """Take back all locks of an object."""
         with self._history.event(Event("unlock", object_id)):
             self._track(object_id).locks.clear()
         self._saved()
 
+    @in_turn
     def trim(self, object_id: int, first: int | None = None, last: int | None = None) -> None:
         """Let an object live on some frames only: its masks and prompts on others go, and it is not tracked there."""
         begin, end = _range(first, last)
@@ -58,6 +67,7 @@ class Edits:
             self._anchor(track, nearest=begin)
         self._saved()
 
+    @in_turn
     def swap_ids(self, one: int, other: int, first: int | None = None, last: int | None = None) -> None:
         """Exchange two objects on some frames: masks, prompts and memory."""
         begin, end = _range(first, last)
@@ -72,6 +82,7 @@ class Edits:
                 self._anchor(track, nearest=begin)
         self._saved()
 
+    @in_turn
     @torch.inference_mode()
     def merge(self, into: int, other: int) -> None:
         """Make two objects one: on every frame its mask is all that either was, and the other object is gone.
@@ -91,6 +102,7 @@ class Edits:
             del self._tracks[other]
         self._saved()
 
+    @in_turn
     def split_at(self, object_id: int, frame: int, new_id: int) -> None:
         """Make two objects of one: from a frame on it is the new object.
 
