@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from masklet.checkpoints.weight_files import WeightFileError
     from masklet.inference.image import ImagePredictor
     from masklet.inference.options import SessionOptions
+    from masklet.inference.scheduler import Scheduler
     from masklet.inference.session import VideoSession
     from masklet.model.sam2 import Sam2
 
@@ -25,6 +26,7 @@ __all__ = [
     "ImagePredictor",
     "VideoSession",
     "SessionOptions",
+    "Scheduler",
     "Sam2",
     "DownloadError",
     "WeightFileError",
@@ -39,6 +41,7 @@ _HOMES = {
     "ImagePredictor": "masklet.inference.image",
     "VideoSession": "masklet.inference.session",
     "SessionOptions": "masklet.inference.options",
+    "Scheduler": "masklet.inference.scheduler",
     "Sam2": "masklet.model.sam2",
     "DownloadError": "masklet.checkpoints.download",
     "WeightFileError": "masklet.checkpoints.weight_files",

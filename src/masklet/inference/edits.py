@@ -14,6 +14,7 @@ from ..masks.rle import decode, union
 from .engine import Engine
 from .history import Event, History
 from .track import FOREVER, ObjectTrack
+from .turns import Turns, in_turn
 
 
 class Edits:
@@ -24,10 +25,16 @@ class Edits:
     """
 
     def __init__(
-        self, tracks: dict[int, ObjectTrack], engine: Engine, history: History, saved: Callable[[], None]
+        self,
+        tracks: dict[int, ObjectTrack],
+        engine: Engine,
+        history: History,
+        saved: Callable[[], None],
+        turns: Turns,
     ) -> None:
-        self._tracks, self._engine, self._history, self._saved = tracks, engine, history, saved
+        self._tracks, self._engine, self._history, self._saved, self._turns = tracks, engine, history, saved, turns
 
+    @in_turn
     def lock(self, object_id: int, first: int | None = None, last: int | None = None) -> None:
         """Keep an object's masks on some frames (None: from the beginning, to the end) whatever is tracked.
 
@@ -40,6 +47,7 @@ class Edits:
             locks[begin] = max(end, locks.get(begin, end))
         self._saved()
 
+    @in_turn
     def unlock(self, object_id: int, first: int | None = None, last: int | None = None) -> None:
         """Take back the locks of an object on some frames (None: from the beginning, to the end)."""
         begin, end = _range(first, last)
@@ -53,6 +61,7 @@ class Edits:
                         locks[left] = max(right, locks.get(left, right))
         self._saved()
 
+    @in_turn
     def trim(self, object_id: int, first: int | None = None, last: int | None = None) -> None:
         """Let an object live on some frames only: its masks and prompts on others go, and it is not tracked there."""
         begin, end = _range(first, last)
@@ -65,6 +74,7 @@ class Edits:
             self._anchor(track, nearest=begin)
         self._saved()
 
+    @in_turn
     def swap_ids(self, one: int, other: int, first: int | None = None, last: int | None = None) -> None:
         """Exchange two objects on some frames: masks, prompts and memory."""
         begin, end = _range(first, last)
@@ -79,6 +89,7 @@ class Edits:
                 self._anchor(track, nearest=begin)
         self._saved()
 
+    @in_turn
     @torch.inference_mode()
     def merge(self, into: int, other: int) -> None:
         """Make two objects one: on every frame its mask is all that either was, and the other object is gone.
@@ -98,6 +109,7 @@ class Edits:
             del self._tracks[other]
         self._saved()
 
+    @in_turn
     def split_at(self, object_id: int, frame: int, new_id: int) -> None:
         """Make two objects of one: from a frame on it is the new object.
 

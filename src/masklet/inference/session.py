@@ -7,8 +7,7 @@ they come. What is kept of the past is bounded: see :mod:`masklet.model.memory_b
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from itertools import count
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -29,15 +28,17 @@ from .history import Event, History
 from .named_model import ModelOrName, as_model
 from .options import SessionOptions
 from .results import FrameResult, ObjectResult
+from .run import Run, checked_range, frames_in_order
 from .saving import Autosave, check_fits, header_of, model_of, source_of, tracks_of
 from .session_file import SessionFile, opened
 from .showing import answered, known
 from .suggestions import Suggestion, suggest
 from .track import ObjectTrack
+from .turns import Turns, in_turn
 
 
 class VideoSession:
-    """Objects, prompts and memory of one video.
+    """Objects, prompts and memory of one video. Threads that share it take turns, an action or a frame each.
 
     Args:
         source: A video file, a folder or glob of images, arrays, an iterator of frames, a camera (``"camera:0"`` or an
@@ -71,7 +72,8 @@ class VideoSession:
         self._tracks: dict[int, ObjectTrack] = {}
         self._engine = Engine(self.model, self.source, self.options, self._tracks)
         self._history = History(self._tracks, self.options.undo_levels, round(1e6 * self.options.undo_mb))
-        self.edit = Edits(self._tracks, self._engine, self._history, self._autosave)
+        self._turns = Turns()
+        self.edit = Edits(self._tracks, self._engine, self._history, self._autosave, self._turns)
         self._run_start: int | None = None
         self._autosaved: Autosave | None = None
         if autosave is not None:
@@ -94,6 +96,7 @@ class VideoSession:
         """State of each object, to look at; change it through the session."""
         return MappingProxyType(self._tracks)
 
+    @in_turn
     def frame_result(self, frame: int) -> FrameResult:
         """What was shown last of a frame: masks and scores of every prompted or tracked one (``keep_results``).
 
@@ -115,6 +118,7 @@ class VideoSession:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @in_turn
     def close(self) -> None:
         """Release the source and all memory; an autosaved file is brought up to date and closed."""
         if self._autosaved is not None:
@@ -130,6 +134,7 @@ class VideoSession:
 
     # What a user does
 
+    @in_turn
     @torch.inference_mode()
     def prompt(
         self,
@@ -193,6 +198,7 @@ class VideoSession:
         self._autosave()
         return result
 
+    @in_turn
     def clear(self, frame: int, object_id: int) -> None:
         """Take back all prompts of an object on a frame; it stays known, and must be prompted again if none is left.
 
@@ -206,6 +212,7 @@ class VideoSession:
             track.forget(frame)
         self._autosave()
 
+    @in_turn
     def remove(self, object_id: int) -> None:
         """Forget an object; the others are not affected.
 
@@ -217,6 +224,7 @@ class VideoSession:
             del self._tracks[object_id]
         self._autosave()
 
+    @in_turn
     def reset(self) -> None:
         """Forget all objects and all memory; the source stays open."""
         with self._history.event(Event("reset")):
@@ -226,10 +234,12 @@ class VideoSession:
         self._autosave()
 
     @property
+    @in_turn
     def history(self) -> tuple[Event, ...]:
         """What was done and can be undone, oldest first."""
         return self._history.events
 
+    @in_turn
     def undo(self) -> Event:
         """Take back the newest action: masks and memory are again, to the last bit, what they were before it.
 
@@ -243,6 +253,7 @@ class VideoSession:
         self._autosave()
         return event
 
+    @in_turn
     def redo(self) -> Event:
         """Do again what was undone last, to the last bit; any new action makes that impossible.
 
@@ -255,6 +266,7 @@ class VideoSession:
 
     # On disk
 
+    @in_turn
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a file with everything that :meth:`load` needs to go on; the history is not in it.
 
@@ -304,16 +316,16 @@ class VideoSession:
     def _progress(self) -> dict[str, Any]:
         return {"run_start": self._run_start, "cuts": sorted(self._engine.cuts.found)}
 
+    @in_turn
     def _autosave(self, *, rarely: bool = False) -> None:
         if self._autosaved is not None:
             self._autosaved.save(self._progress(), self.source, self._tracks, rarely=rarely)
 
     # Tracking
 
-    def propagate(
-        self, *, start: int | None = None, stop: int | None = None, direction: Direction = "forward"
-    ) -> Iterator[FrameResult]:
-        """Follow all objects and yield each frame as it is done; stop iterating to stop.
+    @in_turn
+    def propagate(self, *, start: int | None = None, stop: int | None = None, direction: Direction = "forward") -> Run:
+        """Follow all objects and yield each frame as it is done; stop iterating to stop, or ``cancel()`` it.
 
         An object that is prompted only later is followed on the earlier frames too, from that prompt (as officially).
         To get what a live session gives, prompt each object when its frame has come: inside the loop over the results.
@@ -329,22 +341,13 @@ class VideoSession:
             ValueError: No object is prompted, or the range does not fit the direction.
             IndexError: A frame outside the video.
         """
-        if direction not in ("forward", "backward", "both"):
-            raise ValueError(f"direction must be 'forward', 'backward' or 'both', got {direction!r}")
-        prompted = [t for track in self._tracks.values() for t in (*track.bank.prompted, *track.pending)]
-        if not prompted:
-            raise ValueError("there is nothing to track: prompt an object on a frame first")
-        first = self._engine.checked_frame(min(prompted) if start is None else start)
-        stop = None if stop is None else self._engine.checked_frame(stop)
-        backward = direction == "backward"
-        if stop is not None and (stop > first if backward else stop < first):
-            raise ValueError(f"stop ({stop}) lies before start ({first}) in the direction {direction!r}")
-        return self._propagate(first, stop, direction)
+        first, stop = checked_range(self._engine.checked_frame, self._tracks.values(), start, stop, direction)
+        return Run(self._propagate(first, stop, direction), self._turns)
 
-    def _propagate(self, first: int, stop: int | None, direction: Direction) -> Iterator[FrameResult]:
+    def _propagate(self, first: int, stop: int | None, direction: Direction) -> Generator[FrameResult, None, None]:
         self._run_start, run = first, self._history.start()
         try:
-            for t, reverse in self._frames(first, stop, direction):
+            for t, reverse in frames_in_order(self.source.length, first, stop, direction):
                 if not self._tracks:
                     return
                 yield self._track_frame(t, run, reverse=reverse)
@@ -353,15 +356,7 @@ class VideoSession:
         finally:
             self._autosave()
 
-    def _frames(self, first: int, stop: int | None, direction: Direction) -> Iterator[tuple[int, bool]]:
-        """Frames to track and whether in reverse; without an end where the video has none yet."""
-        if direction != "backward":
-            end = self.source.length if stop is None else stop + 1
-            yield from ((t, False) for t in (count(first) if end is None else range(first, end)))
-        if direction != "forward":
-            last = 0 if stop is None or direction == "both" else stop
-            yield from ((t, True) for t in range(first if direction == "backward" else first - 1, last - 1, -1))
-
+    @in_turn
     def step(self, frame: Any) -> FrameResult:
         """Take the next live frame and follow all objects in it: bit for bit what a file session gives.
 

@@ -65,9 +65,10 @@ class LiveFrames:
         Raises:
             IndexError: The frame has not come yet, or is no longer kept.
         """
-        if t not in self._frames:
+        image = self._frames.get(t)  # one look: another thread may be at append
+        if image is None:
             raise IndexError(f"live frame {t} cannot be read: kept are frames {list(self._frames) or 'none'}")
-        return self._frames[t]
+        return image
 
     def close(self) -> None:
         """Forget the frames."""
