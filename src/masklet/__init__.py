@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from masklet.inference.image import ImagePredictor
     from masklet.inference.options import SessionOptions
     from masklet.inference.session import VideoSession
+    from masklet.interchange.convert import convert
     from masklet.model.sam2 import Sam2
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __all__ = [
     "ImagePredictor",
     "VideoSession",
     "SessionOptions",
+    "convert",
     "Sam2",
     "DownloadError",
     "WeightFileError",
@@ -39,6 +41,7 @@ _HOMES = {
     "ImagePredictor": "masklet.inference.image",
     "VideoSession": "masklet.inference.session",
     "SessionOptions": "masklet.inference.options",
+    "convert": "masklet.interchange.convert",
     "Sam2": "masklet.model.sam2",
     "DownloadError": "masklet.checkpoints.download",
     "WeightFileError": "masklet.checkpoints.weight_files",
