@@ -133,6 +133,18 @@ def test_mistakes_are_named(drawn, tmp_path):
         convert(tmp_path / "a", tmp_path / "b", "mots", video=tmp_path / "a" / "instances.json")
 
 
+def test_images_keep_points_in_their_names(tmp_path):
+    for name in ("img.001", "img.002"):
+        for folder in ("images", "masks"):
+            (tmp_path / "set" / folder).mkdir(parents=True, exist_ok=True)
+            write_label_png(tmp_path / "set" / folder / f"{name}.png", np.eye(4, 5, dtype=np.uint8))
+    for to in ("coco", "yolo_seg", "davis"):
+        done = convert(tmp_path / "set", tmp_path / to, to, options=WriteOptions(pictures=True))
+        assert done.stills
+        assert len(read_back(tmp_path / to)) == 2
+        assert convert(tmp_path / to, tmp_path / f"{to}2", to).videos == 2
+
+
 def test_names_cannot_lead_out_of_the_folder(drawn, tmp_path):
     written("youtube_vis", tmp_path / "a", video_of(drawn))
     file = tmp_path / "a" / "instances.json"

@@ -62,3 +62,11 @@ def test_frames_without_masks_are_counted(tmp_path):
 def test_id_zero_is_no_group(tmp_path):
     with pytest.raises(ValueError, match=r"walk has object 0 in frame 0.*--renumber"):
         written("cvat", tmp_path / "out", video_of({0: {0: np.ones(SIZE, bool)}}))
+
+
+def test_frames_that_are_not_annotated_are_counted(tmp_path):
+    whole = np.ones(SIZE, bool)
+    video = video_of({0: {1: whole}, 4: {1: whole}})
+    assert written("cvat", tmp_path / "masks", video).counts == {"not_annotated": 4}
+    assert written("cvat", tmp_path / "polygons", video, polygons=True).counts == {"interpolated": 4}
+    assert_same(read_back(tmp_path / "polygons")[0], {0: {1: whole}, 4: {1: whole}})

@@ -27,7 +27,7 @@ def test_a_line_is_frame_id_class_height_width_counts(tmp_path):
     losses = written("mots", tmp_path / "out", video_of({2: {5: np.ones(SIZE, bool)}}))
     (line,) = (tmp_path / "out" / "instances_txt" / "walk.txt").read_text().splitlines()
     assert line.startswith("2 5 3 21 34 ")
-    assert losses.counts == {"not_annotated": COUNT - 1, "class": 1}
+    assert losses.counts == {"not_annotated": COUNT - 1, "class": 1, "tail": COUNT - 3}
 
 
 def test_overlaps_are_settled(tmp_path):

@@ -166,10 +166,10 @@ class _Track:
 def _united(tracks: list[_Track]) -> list[_Track]:
     """Tracks of masks of the same group as one, unless two would meet or its number is that of another track."""
     groups: dict[int, list[_Track]] = {}
+    alone: list[_Track] = []
     for track in tracks:
-        if track.group and all(shape is None or shape[0] == "mask" for shape in track.shapes.values()):
-            groups.setdefault(track.group, []).append(track)
-    alone = [track for track in tracks if track not in groups.get(track.group, ())]
+        masks = all(shape is None or shape[0] == "mask" for shape in track.shapes.values())
+        (groups.setdefault(track.group, []) if track.group and masks else alone).append(track)
     shown = {group: [t for one in found for t, s in one.shapes.items() if s] for group, found in groups.items()}
     meet = any(len({*frames}) < len(frames) for frames in shown.values())
     if meet or groups.keys() & {track.number for track in alone}:
@@ -242,8 +242,10 @@ def _places(frames: Frames, listed: list[int]) -> dict[int, int]:
 
 def _open_at(shapes: Mapping[int, Shape | None], number: int) -> bool:
     """Whether a track says nothing of a frame after it has shown its object."""
+    if number in shapes:
+        return False
     before = [shape for frame, shape in shapes.items() if frame < number]
-    return number not in shapes and bool(before) and before[-1] is not None
+    return bool(before) and before[-1] is not None
 
 
 def _draw(shape: Shape, size: tuple[int, int]) -> Mask:

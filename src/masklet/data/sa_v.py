@@ -85,8 +85,8 @@ def _file(file: DataPath, index: int) -> AnnotatedVideo:
 
 def _frames_of(movie: DataPath, files: list[DataPath]) -> Frames:
     """The movie; where it is not there, frames as many and as large as the annotations state."""
-    known = next((path for path in files if path.is_file()), None)
-    if movie.is_file() or known is None:
+    known = None if movie.is_file() else next((path for path in files if path.is_file()), None)
+    if known is None:
         return MovieFrames(movie)
     content = read_json(known)
     try:

@@ -44,8 +44,11 @@ def write_cvat(videos: Iterable[VideoMasks], out: Path, options: WriteOptions, l
         OSError: A file cannot be written.
     """
     for video in videos:
-        losses.unsaid(video)
-        losses.all_frames(video)
+        if options.polygons:
+            losses.add("interpolated", video, count=video.count - len(video.masks))
+        else:
+            losses.unsaid(video)
+            losses.all_frames(video)
         losses.shown_frames(video)
         folder = make_folder(out / video.flat)
         with (folder / "annotations.xml").open("x", encoding="utf-8") as file:

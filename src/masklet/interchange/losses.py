@@ -8,7 +8,18 @@ from typing import Literal
 from .video_masks import VideoMasks
 
 Kind = Literal[
-    "overlap", "category", "unknown", "not_annotated", "no_objects", "step", "number", "apart", "bridge", "class"
+    "overlap",
+    "category",
+    "unknown",
+    "not_annotated",
+    "interpolated",
+    "no_objects",
+    "tail",
+    "step",
+    "number",
+    "apart",
+    "bridge",
+    "class",
 ]
 SENTENCES: dict[Kind, tuple[str, str]] = {
     "overlap": (
@@ -26,6 +37,14 @@ SENTENCES: dict[Kind, tuple[str, str]] = {
     "not_annotated": (
         "frame that is not annotated is written as one without objects",
         "frames that are not annotated are written as ones without objects",
+    ),
+    "interpolated": (
+        "frame that is not annotated shows outlines that the tool draws between its neighbours",
+        "frames that are not annotated show outlines that the tool draws between their neighbours",
+    ),
+    "tail": (
+        "frame after the last mask is not written; the format does not state the length of a video",
+        "frames after the last mask are not written; the format does not state the length of a video",
     ),
     "no_objects": (
         "annotated frame without objects cannot be told from one that is not annotated",

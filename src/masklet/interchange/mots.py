@@ -36,6 +36,8 @@ def write_mots(videos: Iterable[VideoMasks], out: Path, options: WriteOptions, l
             for frame, masks in frames_apart(video, losses):
                 for number, code in masks.items():
                     file.write(f"{frame} {number} {kinds[number]} {height} {width} {code['counts']}\n")
+        last = max((frame for frame, masks in video.masks.items() if masks), default=-1)
+        losses.add("tail", video, count=0 if options.pictures else video.count - 1 - last)
         if options.pictures:
             for frame, picture in enumerate(video.files):
                 copy_picture(video, frame, out / "image_02" / name / f"{frame:06d}{PurePosixPath(picture).suffix}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from ..data.frames import MovieFrames
+from ..data.frames import PICTURES, MovieFrames
 from ..data.paths import BrokenAnnotations
 from ..data.records import AnnotatedVideo, Frames
 from ..masks import rle
@@ -52,7 +52,9 @@ class VideoMasks:
     @property
     def folder(self) -> str:
         """Name for a folder of its own: of an image without the suffix of its file."""
-        return str(PurePosixPath(self.name).with_suffix("")) if self.still else self.name
+        path = PurePosixPath(self.name)
+        named = self.still and path.suffix.lower() in PICTURES  # not every point begins a suffix
+        return str(path.with_suffix("")) if named else self.name
 
     @property
     def flat(self) -> str:

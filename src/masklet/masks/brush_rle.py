@@ -70,17 +70,19 @@ class _Bits:
 
     def __init__(self, stream: UInt8[np.ndarray, " n"]) -> None:
         self._bits = np.unpackbits(stream)
+        self._text = (self._bits + ord("0")).tobytes().decode("ascii")  # many short numbers are read from it
         self._place = 0
 
     def number(self, width: int) -> int:
-        return int.from_bytes(np.packbits(np.pad(self._take(width), (-width % 8, 0))).tobytes(), "big")
+        start = self._pass(width)
+        return int(self._text[start : start + width], 2)
 
     def octets(self, count: int) -> UInt8[np.ndarray, " n"]:
-        return np.packbits(self._take(8 * count))
+        start = self._pass(8 * count)
+        return np.packbits(self._bits[start : start + 8 * count])
 
-    def _take(self, width: int) -> UInt8[np.ndarray, " n"]:
-        taken = self._bits[self._place : self._place + width]
-        if len(taken) < width:
+    def _pass(self, width: int) -> int:
+        start, self._place = self._place, self._place + width
+        if self._place > len(self._text):
             raise ValueError("the run lengths of a brush end in the middle: they are cut off")
-        self._place += width
-        return taken
+        return start
