@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from masklet.inference.options import SessionOptions
     from masklet.inference.scheduler import Scheduler
     from masklet.inference.session import VideoSession
+    from masklet.interchange.convert import convert
     from masklet.model.sam2 import Sam2
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ __all__ = [
     "VideoSession",
     "SessionOptions",
     "Scheduler",
+    "convert",
     "Sam2",
     "DownloadError",
     "WeightFileError",
@@ -42,6 +44,7 @@ _HOMES = {
     "VideoSession": "masklet.inference.session",
     "SessionOptions": "masklet.inference.options",
     "Scheduler": "masklet.inference.scheduler",
+    "convert": "masklet.interchange.convert",
     "Sam2": "masklet.model.sam2",
     "DownloadError": "masklet.checkpoints.download",
     "WeightFileError": "masklet.checkpoints.weight_files",

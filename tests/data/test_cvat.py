@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from itertools import groupby
 
 import numpy as np
@@ -165,3 +166,22 @@ def test_what_is_missing_is_named(tmp_path):
     put(tmp_path / "annotations.xml", xml(image([])))
     with pytest.raises(FileNotFoundError):
         open_cvat(tmp_path)[0].image(0)
+
+
+def grouped(*tracks):
+    """Tracks of one mask each: frame, object that it shows, group."""
+    return "".join(
+        f'<track id="{place}" label="cat" group_id="{group}">{coded(mask(frame, shown), frame=frame)}</track>'
+        for place, (frame, shown, group) in enumerate(tracks, start=10)
+    )
+
+
+def test_masks_of_one_group_are_one_object_unless_they_meet(tmp_path):
+    put_movie(tmp_path / "walk.mp4")
+    put(tmp_path / "annotations.xml", xml(grouped((3, 1, 5), (4, 1, 5), (4, 2, 6))))
+    video = pickle.loads(pickle.dumps(open_cvat(tmp_path)))[0]
+    assert {t: video.masks(t).keys() for t in video.annotated} == {3: {5}, 4: {5, 6}}
+    np.testing.assert_array_equal(video.masks(4)[5], mask(4, 1))
+    assert video.categories() == {5: "cat", 6: "cat"}
+    put(tmp_path / "annotations.xml", xml(grouped((4, 1, 5), (4, 2, 5))))
+    assert open_cvat(tmp_path)[0].masks(4).keys() == {10, 11}

@@ -6,6 +6,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from made_sets import (
+    FRAMES,
     SIZE,
     assert_scene,
     labels,
@@ -23,6 +24,7 @@ from made_sets import (
 from masklet.data.open import FORMATS, open_dataset, recognise
 from masklet.data.paths import data_path
 from masklet.masks import rle
+from masklet.masks.brush_rle import encode_brush
 
 
 def sa_v(root):
@@ -86,6 +88,40 @@ def class_maps(root):
     put_labels(root / "labels" / "a.png", labels(4))
 
 
+def youtube_vis(root):
+    for index in range(FRAMES):
+        put_picture(root / "JPEGImages" / "a" / f"{index:05d}.jpg", index=index)
+    video = {"id": 1, "width": SIZE[1], "height": SIZE[0], "file_names": [f"a/{t:05d}.jpg" for t in range(FRAMES)]}
+    found = [
+        {"id": i, "video_id": 1, "category_id": 5, "segmentations": [rle.encode(mask(t, i)) for t in range(FRAMES)]}
+        for i in (1, 2)
+    ]
+    put_json(root / "train.json", {"videos": [video], "annotations": found, "categories": [{"id": 5, "name": "cat"}]})
+
+
+def mots(root):
+    lines = []
+    for index in range(FRAMES):
+        put_picture(root / "image_02" / "0000" / f"{index:06d}.png", index=index)
+        shown = [number for number in (1, 2) if mask(index, number).any()]
+        lines += [f"{index} {i} {i} {SIZE[0]} {SIZE[1]} {rle.encode(mask(index, i))['counts']}" for i in shown]
+    put(
+        root / "instances_txt" / "0000.txt", "\n".join([*lines, f"0 10000 10 32 48 {rle.encode(mask(0, 1))['counts']}"])
+    )
+
+
+def label_studio(root):
+    put_picture(root / "images" / "a.jpg", index=4)
+    shared = {"type": "brushlabels", "original_height": SIZE[0], "original_width": SIZE[1]}
+    found = [{**shared, "value": {"rle": encode_brush(mask(4, i)), "brushlabels": ["cat"]}} for i in (1, 2)]
+    put_json(root / "export.json", [{"data": {"image": "/data/upload/1/a.jpg"}, "annotations": [{"result": found}]}])
+
+
+def track_results(root):
+    for index in range(FRAMES):
+        put_labels(root / f"{index:05d}.png", labels(index))
+
+
 def plain_folders(root):
     put_picture(root / "images" / "a.jpg", index=4)
     put_binary(root / "masks" / "a" / "1.png", mask(4, 1))
@@ -107,6 +143,10 @@ WRITERS = {
         class_maps,
         yolo_seg,
         plain_folders,
+        youtube_vis,
+        mots,
+        label_studio,
+        track_results,
     )
 }
 
@@ -123,7 +163,7 @@ def test_every_format_is_recognised_and_read_wherever_it_lies(name, kind, tmp_pa
     dataset = pickle.loads(pickle.dumps(open_dataset(address)))
     assert (dataset.format, len(dataset)) == (name, 1)
     video = dataset[0]
-    if name != "class_maps":  # it numbers objects by their area
+    if name not in ("class_maps", "track_results"):  # one numbers objects by their area, the other has no pictures
         assert_scene(video, [4] if dataset.stills else None)
     assert {1, 2} == set(video.masks(0 if dataset.stills else 4))
 

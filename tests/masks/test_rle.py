@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco
 
-from masklet.masks.rle import area, decode, encode
+from masklet.masks.rle import area, box, decode, encode
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=40))
 
@@ -64,3 +64,10 @@ def test_damaged_encodings_are_refused(change, message):
             read({**good, **change})
     with pytest.raises(ValueError, match="'size' and 'counts'"):
         decode({"size": [1, 1]})
+
+
+def test_box_of_encoded_mask():
+    mask = np.zeros((6, 8), bool)
+    mask[2:5, 3] = mask[4, 6] = True
+    assert box(encode(mask)) == [3, 2, 4, 3]
+    assert box(encode(np.zeros((6, 8), bool))) == [0, 0, 0, 0]

@@ -68,7 +68,8 @@ def data(
 ) -> int:
     """Check and measure data sets of images and videos with masks, and make clips out of images.
 
-    Formats: sa_v, sa_1b, davis, youtube_vos, lvos, mose, coco, cvat, bsds, class_maps, yolo_seg, plain_folders.
+    Formats: sa_v, sa_1b, davis, youtube_vos, lvos, mose, youtube_vis, coco, cvat, label_studio, mots, bsds, class_maps,
+    yolo_seg, plain_folders, track_results.
     """
     if isinstance(command, MakeClips):
         return make_clips(command)

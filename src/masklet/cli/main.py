@@ -54,6 +54,7 @@ VERBS = {
         "data",
         "Data sets: check one, measure one, make clips out of one.",
     ),
+    "convert": Verb("masklet.cli.convert", "convert", "Convert masks between the formats of data sets and tools."),
     "doctor": Verb("masklet.cli.doctor", "doctor", "Show versions, devices and folders; what to add to a bug report."),
 }
 

@@ -20,7 +20,8 @@ class CocoIndex:
     Attributes:
         file: The annotation file.
         images: Folder of the images.
-        entries: File name, height and width of each image, and the annotations that are no crowds.
+        entries: File name, height and width of each image, and number, category and outline of each annotation that
+            is no crowd.
     """
 
     file: DataPath
@@ -28,10 +29,11 @@ class CocoIndex:
     entries: tuple[tuple[str, int, int, tuple[Any, ...]], ...]
 
     def image(self, index: int) -> AnnotatedVideo:
-        """One image with its instances; their ids are those of the file."""
+        """One image with its instances; their ids are those of the file (``track_id`` where it has that)."""
         name, height, width, annotations = self.entries[index]
         truth = ObjectMasks(self.file, partial(_masks, self.file, annotations, (height, width)))
-        return AnnotatedVideo(name, single_frame(self.images / name), truth)
+        known = {number: category for number, category, _ in annotations if category is not None}
+        return AnnotatedVideo(name, single_frame(self.images / name, (height, width)), truth, lambda: known)
 
 
 def open_coco(root: DataPath, split: str | None = None) -> VideoDataset:
@@ -51,12 +53,14 @@ def open_coco(root: DataPath, split: str | None = None) -> VideoDataset:
     content = read_json(file)
     try:
         known = {one["id"]: one for one in content["images"]}
+        categories = {one["id"]: str(one["name"]) for one in content.get("categories", ())}
         listed: dict[Any, list[Any]] = defaultdict(list)
         for one in content["annotations"]:
             if one["image_id"] not in known:
                 raise BrokenAnnotations(file, f"annotation {one['id']} is of image {one['image_id']!r}, which it lacks")
             if not one.get("iscrowd") and one.get("segmentation"):
-                listed[one["image_id"]].append((int(one["id"]), one["segmentation"]))
+                number = one["track_id"] if isinstance(one.get("track_id"), int) else int(one["id"])
+                listed[one["image_id"]].append((number, categories.get(one.get("category_id")), one["segmentation"]))
         entries = tuple(
             (str(one["file_name"]), int(one["height"]), int(one["width"]), tuple(listed[one["id"]]))
             for one in content["images"]
@@ -98,5 +102,5 @@ def _image_folder(file: DataPath, first: str) -> DataPath:
 
 
 def _masks(file: DataPath, annotations: tuple[Any, ...], size: tuple[int, int]) -> dict[int, dict[int, Draw]]:
-    found = [(number, from_polygons(it, size) if isinstance(it, list) else from_rle(it)) for number, it in annotations]
+    found = [(n, from_polygons(it, size) if isinstance(it, list) else from_rle(it)) for n, _, it in annotations]
     return {0: distinct(found, file)}

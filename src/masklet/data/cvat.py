@@ -5,7 +5,7 @@ Boxes, ellipses, lines and points are left out: they do not say which pixels bel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from xml.etree import ElementTree
@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ..masks.polygons import fill_polygons
-from .frames import MOVIES, PICTURES, MovieFrames, PictureFrames, folder_frames, single_frame
+from .frames import MOVIES, PICTURES, MovieFrames, PictureFrames, folder_frames, single_frame, stated_frames
 from .paths import BrokenAnnotations, DataPath, files_in, folders_in
 from .records import AnnotatedVideo, Frames, Mask, VideoDataset
 from .truths import Draw, ObjectMasks
@@ -27,17 +27,26 @@ def open_cvat(root: DataPath, split: str | None = None) -> VideoDataset:
     """Open an export of a CVAT task.
 
     Of an export for images, every shape is an object, numbered from 1. An export for video is one video, whose objects
-    are its tracks with their ids. In a frame that a track passes over between its shapes, its object is unknown.
+    are its tracks with their ids; tracks of masks of one group that never meet in a frame are one object with the
+    number of the group, because CVAT writes every mask as a track of its own. In a frame that a track passes over
+    between its shapes, its object is unknown.
 
     Args:
-        root: The XML file, or a folder that holds ``annotations.xml``. Images are looked for in ``images``,
-            ``images/<subset>`` and beside the file; frames of a video there too, or in a movie beside the file.
+        root: The XML file, a folder that holds ``annotations.xml``, or one of folders that do, a video each. Images are
+            looked for in ``images``, ``images/<subset>`` and beside the file; frames of a video there too, or in a
+            movie beside the file. Pictures need not be there until they are shown where the file states their size.
         split: A subset of images; by default all.
 
     Raises:
         FileNotFoundError: There is no such file, no image of the split, or there are no frames.
         BrokenAnnotations: The file cannot be understood.
     """
+    several = [] if root.suffix.lower() == ".xml" else inner_tasks(root)
+    if several:
+        tasks = tuple(open_cvat(one, split) for one in several)
+        entries = tuple((task, place) for task in tasks for place in range(len(task)))
+        names = tuple(name for task in tasks for name in task.names)
+        return VideoDataset("cvat", str(root), names, tasks[0].stills, partial(_entry, entries))
     file = root if root.suffix.lower() == ".xml" else annotation_file(root)
     try:
         tree = ElementTree.fromstring(file.read_bytes())
@@ -54,6 +63,18 @@ def open_cvat(root: DataPath, split: str | None = None) -> VideoDataset:
         raise BrokenAnnotations(file, f"expected images of {split or 'any subset'} or tracks, got {got}")
     names = tuple(one.name for one in images)
     return VideoDataset("cvat", str(root), names, True, partial(_still, file, tuple(images)))
+
+
+def inner_tasks(root: DataPath) -> list[DataPath]:
+    """Folders in a folder that hold an export each, where it holds none itself."""
+    if (root / "annotations.xml").is_file():
+        return []
+    return [one for one in folders_in(root) if (one / "annotations.xml").is_file()]
+
+
+def _entry(entries: tuple[tuple[VideoDataset, int], ...], index: int) -> AnnotatedVideo:
+    task, place = entries[index]
+    return task[place]
 
 
 def annotation_file(root: DataPath) -> DataPath:
@@ -95,7 +116,9 @@ def _still(file: DataPath, images: tuple[_Image, ...], index: int) -> AnnotatedV
     folders = [base / "images" / image.subset, base / "images", base] if image.subset else [base / "images", base]
     places = [folder / image.name for folder in folders]
     path = next((place for place in places if place.is_file()), places[0])
-    return AnnotatedVideo(image.name, single_frame(path), ObjectMasks(file, partial(_masks_of, image)))
+    known = {n: shape[1]["label"] for n, shape in enumerate(image.shapes, start=1) if "label" in shape[1]}
+    truth = ObjectMasks(file, partial(_masks_of, image))
+    return AnnotatedVideo(image.name, single_frame(path, image.size), truth, lambda: known)
 
 
 def _masks_of(image: _Image) -> dict[int, dict[int, Draw]]:
@@ -106,8 +129,7 @@ def _video(root: DataPath, file: DataPath, tree: ElementTree.Element) -> VideoDa
     tasks = {one.get("task_id") for one in tree.findall("track")}
     if len(tasks) > 1:
         raise BrokenAnnotations(file, f"it holds the tracks of {len(tasks)} tasks: export each task by itself")
-    frames = _frames(file.parent)
-    tracks: dict[int, dict[int, Shape | None]] = {}
+    tracks: list[_Track] = []
     try:
         for track in tree.findall("track"):
             shapes = {
@@ -116,61 +138,96 @@ def _video(root: DataPath, file: DataPath, tree: ElementTree.Element) -> VideoDa
                 if one.tag in _OUTLINES
             }
             if shapes:
-                tracks[int(track.attrib["id"])] = dict(sorted(shapes.items()))
+                number, group = int(track.attrib["id"]), int(track.get("group_id", "0"))
+                tracks.append(_Track(number, group, track.get("label"), dict(sorted(shapes.items()))))
         stated = next(tree.iter("original_size"), None)
         size = None
         if stated is not None:
             size = int(stated.findtext("height", "")), int(stated.findtext("width", ""))
+        count = int(tree.findtext("meta/task/size") or 0)
     except (KeyError, ValueError) as error:
         raise BrokenAnnotations(file, f"a track, a shape or the original size is damaged ({error!r})") from error
+    frames = _frames(file.parent, size, count)
     name = tree.findtext("meta/task/name") or file.parent.name
-    return VideoDataset("cvat", str(root), (name,), False, partial(_tracked, name, frames, file, tracks, size))
+    read = partial(_tracked, name, frames, file, _united(tracks), size)
+    return VideoDataset("cvat", str(root), (name,), False, read)
 
 
-def _frames(folder: DataPath) -> tuple[str, DataPath]:
-    """Whether a video's frames are images or a movie, and where."""
+@dataclass(frozen=True)
+class _Track:
+    """A track: its shapes by frame, None where its object is outside."""
+
+    number: int
+    group: int
+    label: str | None
+    shapes: Mapping[int, Shape | None]
+
+
+def _united(tracks: list[_Track]) -> list[_Track]:
+    """Tracks of masks of the same group as one, unless two would meet or its number is that of another track."""
+    groups: dict[int, list[_Track]] = {}
+    alone: list[_Track] = []
+    for track in tracks:
+        masks = all(shape is None or shape[0] == "mask" for shape in track.shapes.values())
+        (groups.setdefault(track.group, []) if track.group and masks else alone).append(track)
+    shown = {group: [t for one in found for t, s in one.shapes.items() if s] for group, found in groups.items()}
+    meet = any(len({*frames}) < len(frames) for frames in shown.values())
+    if meet or groups.keys() & {track.number for track in alone}:
+        return tracks
+    for group, found in groups.items():
+        shapes: dict[int, Shape | None] = {}
+        for one in found:
+            shapes |= {t: shape for t, shape in one.shapes.items() if shape is not None or t not in shapes}
+        alone.append(_Track(group, group, found[0].label, dict(sorted(shapes.items()))))
+    return alone
+
+
+def _frames(folder: DataPath, size: tuple[int, int] | None, count: int) -> Callable[[], Frames]:
+    """What opens the images or the movie of a video; where there are none, frames of the size that the file states."""
     inner = folders_in(folder / "images")
     for place in (folder / "images", *inner, folder):
         if files_in(place, PICTURES):
-            return "images", place
+            return partial(folder_frames, place)
     movies = files_in(folder, MOVIES)
+    if not movies and size is not None and count:
+        return partial(stated_frames, folder / "images", count, size)
     if len(movies) != 1:
         raise FileNotFoundError(
             f"expected frames in {folder / 'images'} or one movie in {folder}, found {len(movies)} movies"
         )
-    return "movie", movies[0]
+    return partial(MovieFrames, movies[0])
 
 
 def _tracked(
     name: str,
-    place: tuple[str, DataPath],
+    opening: Callable[[], Frames],
     file: DataPath,
-    tracks: Mapping[int, Mapping[int, Shape | None]],
+    tracks: list[_Track],
     size: tuple[int, int] | None,
     index: int,
 ) -> AnnotatedVideo:
-    kind, path = place
-    frames: Frames = folder_frames(path) if kind == "images" else MovieFrames(path)
-    listed = sorted({number for shapes in tracks.values() for number in shapes})
+    frames = opening()
+    listed = sorted({number for track in tracks for number in track.shapes})
+    known = {track.number: track.label for track in tracks if track.label is not None}
 
     def find() -> dict[int, dict[int, Draw]]:
         full = size or frames.size()
         return {
             place: {
-                object_id: partial(_draw, shape, full)
-                for object_id, shapes in tracks.items()
-                if (shape := shapes.get(number)) is not None
+                track.number: partial(_draw, shape, full)
+                for track in tracks
+                if (shape := track.shapes.get(number)) is not None
             }
             for number, place in _places(frames, listed).items()
         }
 
     def unknown() -> dict[int, frozenset[int]]:
         return {
-            place: frozenset(object_id for object_id, shapes in tracks.items() if _open_at(shapes, number))
+            place: frozenset(track.number for track in tracks if _open_at(track.shapes, number))
             for number, place in _places(frames, listed).items()
         }
 
-    return AnnotatedVideo(name, frames, ObjectMasks(file, find, unknown))
+    return AnnotatedVideo(name, frames, ObjectMasks(file, find, unknown), lambda: known)
 
 
 def _places(frames: Frames, listed: list[int]) -> dict[int, int]:
@@ -185,8 +242,10 @@ def _places(frames: Frames, listed: list[int]) -> dict[int, int]:
 
 def _open_at(shapes: Mapping[int, Shape | None], number: int) -> bool:
     """Whether a track says nothing of a frame after it has shown its object."""
+    if number in shapes:
+        return False
     before = [shape for frame, shape in shapes.items() if frame < number]
-    return number not in shapes and bool(before) and before[-1] is not None
+    return bool(before) and before[-1] is not None
 
 
 def _draw(shape: Shape, size: tuple[int, int]) -> Mask:

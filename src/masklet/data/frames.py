@@ -22,10 +22,19 @@ _HEADER_BYTES = 1 << 16
 class PictureFrames:
     """Frames in image files, one a file; listed when first asked for."""
 
-    def __init__(self, where: DataPath, find: Callable[[], Sequence[DataPath]]) -> None:
-        """Take what errors name, and what lists the files in order."""
+    def __init__(
+        self, where: DataPath, find: Callable[[], Sequence[DataPath]], size: tuple[int, int] | None = None
+    ) -> None:
+        """Take what errors name, and what lists the files in order; nothing is read yet.
+
+        Args:
+            where: What errors name.
+            find: Lists the files.
+            size: Height and width where another file states them: the files need not be there until one is shown.
+        """
         self.where = str(where)
         self._find = find
+        self._stated = size
 
     @cached_property
     def files(self) -> tuple[DataPath, ...]:
@@ -73,6 +82,8 @@ class PictureFrames:
 
     @cached_property
     def _size(self) -> tuple[int, int]:
+        if self._stated is not None:
+            return self._stated
         with self.files[0].open("rb") as file:
             start = file.read(_HEADER_BYTES)
         # A picture that EXIF may turn has its upright size only when decoded.
@@ -87,9 +98,14 @@ def folder_frames(folder: DataPath) -> PictureFrames:
     return PictureFrames(folder, lambda: files_in(folder, PICTURES))
 
 
-def single_frame(path: DataPath) -> PictureFrames:
-    """One image."""
-    return PictureFrames(path, lambda: (path,))
+def single_frame(path: DataPath, size: tuple[int, int] | None = None) -> PictureFrames:
+    """One image, of a height and width that another file states."""
+    return PictureFrames(path, lambda: (path,), size)
+
+
+def stated_frames(where: DataPath, count: int, size: tuple[int, int]) -> PictureFrames:
+    """Frames of which only the number and the size are known, named ``00000.jpg`` and so on in a folder."""
+    return PictureFrames(where, lambda: [where / f"{index:05d}.jpg" for index in range(count)], size)
 
 
 class MovieFrames:

@@ -10,17 +10,21 @@ from dataclasses import dataclass
 from .bsds import is_bsds, open_bsds
 from .class_maps import is_class_maps, open_class_maps
 from .coco import annotation_files, open_coco
-from .cvat import open_cvat
+from .cvat import inner_tasks, open_cvat
 from .davis import RESOLUTIONS, open_davis
 from .frames import MOVIES, PICTURES
+from .label_studio import is_task_list, open_label_studio, task_file
 from .lvos import open_lvos
 from .mose import open_mose
+from .mots import mots_files, open_mots
 from .paths import DataPath, data_path, entries, files_in, folders_in
 from .plain_folders import open_plain_folders
 from .records import VideoDataset
 from .sa_1b import open_sa_1b
 from .sa_v import open_sa_v
+from .track_results import is_track_results, open_track_results
 from .yolo_seg import open_yolo_seg, settings_file
+from .youtube_vis import is_youtube_vis, open_youtube_vis, vis_files
 from .youtube_vos import open_youtube_vos
 
 
@@ -64,16 +68,29 @@ def recognise(root: DataPath) -> str:
         ValueError: It is none of the known ones; the message names what was looked for.
     """
     if root.is_file():
-        kinds = {".json": "coco", ".xml": "cvat", ".yaml": "yolo_seg", ".yml": "yolo_seg"}
+        if root.suffix.lower() == ".json":
+            return _json_kind(root)
+        kinds = {".txt": "mots", ".xml": "cvat", ".yaml": "yolo_seg", ".yml": "yolo_seg"}
         kinds |= dict.fromkeys(MOVIES, "plain_folders")
         if root.suffix.lower() not in kinds:
-            raise ValueError(f"{root} is no data set: expected a folder, or a file {', '.join(sorted(kinds))}")
+            raise ValueError(f"{root} is no data set: expected a folder, or a file .json, {', '.join(sorted(kinds))}")
         return kinds[root.suffix.lower()]
     for name, one in FORMATS.items():
         if one.fits(root):
             return name
     looked_for = "; ".join(f"{name}: {one.looked_for}" for name, one in FORMATS.items())
     raise ValueError(f"the format of {root} is not recognised, say which (--format). Looked for {looked_for}")
+
+
+def _json_kind(file: DataPath) -> str:
+    """Format of a JSON file, by its names and its start."""
+    if is_task_list(file):
+        return "label_studio"
+    if is_youtube_vis(file):
+        return "youtube_vis"
+    if file.name.endswith(("_manual.json", "_auto.json", ".sav.json")):
+        return "sa_v"
+    return "track_results" if file.name == "masks.coco.json" else "coco"
 
 
 def _is_sa_v(root: DataPath) -> bool:
@@ -119,7 +136,19 @@ def _is_coco(root: DataPath) -> bool:
 
 
 def _is_cvat(root: DataPath) -> bool:
-    return (root / "annotations.xml").is_file()
+    return (root / "annotations.xml").is_file() or bool(inner_tasks(root))
+
+
+def _is_youtube_vis(root: DataPath) -> bool:
+    return bool(vis_files(root))
+
+
+def _is_label_studio(root: DataPath) -> bool:
+    return task_file(root) is not None
+
+
+def _is_mots(root: DataPath) -> bool:
+    return bool(mots_files(root))
 
 
 def _is_yolo(root: DataPath) -> bool:
@@ -143,8 +172,11 @@ FORMATS = {
     "youtube_vos": Format(open_youtube_vos, _is_youtube_vos, "JPEGImages/, Annotations/ and meta.json of a split"),
     "lvos": Format(open_lvos, _is_lvos, "JPEGImages/, Annotations/ of a split and frames named by 8 digits"),
     "mose": Format(open_mose, _is_mose, "JPEGImages/ and Annotations/ of a split"),
+    "youtube_vis": Format(open_youtube_vis, _is_youtube_vis, "a .json with videos, also in annotations/"),
     "coco": Format(open_coco, _is_coco, "instances*.json or *.coco.json, also in annotations/"),
     "cvat": Format(open_cvat, _is_cvat, "annotations.xml"),
+    "label_studio": Format(open_label_studio, _is_label_studio, "a .json with a list of tasks"),
+    "mots": Format(open_mots, _is_mots, "instances_txt/, or .txt with six fields a line"),
     "bsds": Format(open_bsds, is_bsds, "images/ and groundTruth/, or images/ and labels/*_a0.png of a split"),
     "class_maps": Format(open_class_maps, is_class_maps, "images/ and labels/ with a PNG an image"),
     "yolo_seg": Format(open_yolo_seg, _is_yolo, "data.yaml, or images/ and labels/ with text"),
@@ -153,5 +185,6 @@ FORMATS = {
         _is_plain,
         "images/ and masks/, folders with frames/ and masks/, movies, or pairs such as a.jpg and a.png",
     ),
+    "track_results": Format(open_track_results, is_track_results, "PNG files named by frame numbers"),
 }
 """The known formats; one that fits earlier is taken."""

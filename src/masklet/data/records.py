@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, overload, runtime_checkable
 
@@ -74,11 +74,13 @@ class AnnotatedVideo:
         name: Its name in the data set.
         frames: Where its pictures come from.
         truth: Where its masks come from.
+        categories: Gives the category of each object of which the data set states one.
     """
 
     name: str
     frames: Frames
     truth: Truth
+    categories: Callable[[], Mapping[int, str]] = dict
 
     @property
     def frame_count(self) -> int:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from .frames import MovieFrames, folder_frames
+from .frames import MovieFrames, folder_frames, stated_frames
 from .palette_folders import names_in, object_maps_of
 from .paths import BrokenAnnotations, DataPath, files_in, folders_in, read_json, read_lines
-from .records import AnnotatedVideo, VideoDataset
+from .records import AnnotatedVideo, Frames, VideoDataset
 from .truths import Draw, ObjectMasks, from_rle
 
 STEP = 4
@@ -25,13 +25,16 @@ def open_sa_v(root: DataPath, split: str | None = None) -> VideoDataset:
 
     Args:
         root: Folder with the movies, or with folders of movies (``sav_000`` ...); or the folder of a held-out split,
-            with ``JPEGImages_24fps``; or the folder that holds ``sav_train``, ``sav_val``, ``sav_test``.
+            with ``JPEGImages_24fps``; or the folder that holds ``sav_train``, ``sav_val``, ``sav_test``; or one
+            annotation file. Movies need not be there until they are shown.
         split: ``train``, ``val`` or ``test``; or ``manual`` or ``auto`` for train with the masklets of that kind only.
             With both kinds, automatic masklets have the ids after the manual ones. By default what the folder is.
 
     Raises:
         FileNotFoundError: The folder holds nothing of SA-V, or not the split.
     """
+    if root.suffix == ".json":
+        return VideoDataset("sa_v", str(root), (_video_of(root),), False, partial(_file, root))
     folder = root
     if not _is_held_out(root):
         wanted = "train" if split in (None, *KINDS) else split
@@ -54,8 +57,49 @@ def _is_held_out(folder: DataPath) -> bool:
 
 
 def _movies(folder: DataPath) -> list[DataPath]:
+    found = _movies_in(folder)
+    return found or [movie for inner in folders_in(folder) for movie in _movies_in(inner)]
+
+
+def _movies_in(folder: DataPath) -> list[DataPath]:
+    """The movies of a folder; where there are none, those that its annotation files are of."""
     found = files_in(folder, {".mp4"})
-    return found or [movie for inner in folders_in(folder) for movie in files_in(inner, {".mp4"})]
+    if not found:
+        names = [path.name for path in files_in(folder, {".json"})]
+        stems = [
+            name.removesuffix(f"_{kind}.json") for name in names for kind in KINDS if name.endswith(f"_{kind}.json")
+        ]
+        found = [folder / f"{stem}.mp4" for stem in dict.fromkeys(stems)]
+    return found
+
+
+def _video_of(file: DataPath) -> str:
+    return file.stem.removesuffix("_manual").removesuffix("_auto").removesuffix(".sav")
+
+
+def _file(file: DataPath, index: int) -> AnnotatedVideo:
+    movie = file.parent / f"{_video_of(file)}.mp4"
+    code = _CodedMasklets([file])
+    return AnnotatedVideo(movie.stem, _frames_of(movie, [file]), ObjectMasks(file, code.known, code.unknown))
+
+
+def _frames_of(movie: DataPath, files: list[DataPath]) -> Frames:
+    """The movie; where it is not there, frames as many and as large as the annotations state."""
+    known = None if movie.is_file() else next((path for path in files if path.is_file()), None)
+    if known is None:
+        return MovieFrames(movie)
+    content = read_json(known)
+    try:
+        count, height, width = (int(content[f"video_{key}"]) for key in ("frame_count", "height", "width"))
+        known_frames = len(content["masklet"])
+    except (KeyError, TypeError, ValueError):
+        return MovieFrames(movie)  # which says that it is missing once it is needed
+    if abs(known_frames - -(-count // STEP)) > 1:
+        raise BrokenAnnotations(
+            known,
+            f"it has masks of {known_frames} of {count} frames, expected every {STEP}th: which they are of is not said",
+        )
+    return stated_frames(movie.parent / movie.stem, count, (height, width))
 
 
 def _movie(movies: tuple[DataPath, ...], kinds: tuple[str, ...], index: int) -> AnnotatedVideo:
@@ -63,7 +107,7 @@ def _movie(movies: tuple[DataPath, ...], kinds: tuple[str, ...], index: int) -> 
     files = [movie.parent / f"{movie.stem}_{kind}.json" for kind in kinds]
     code = _CodedMasklets(files)
     where = files[0] if len(files) == 1 else movie.parent / f"{movie.stem}_{{{','.join(kinds)}}}.json"
-    return AnnotatedVideo(movie.stem, MovieFrames(movie), ObjectMasks(where, code.known, code.unknown))
+    return AnnotatedVideo(movie.stem, _frames_of(movie, files), ObjectMasks(where, code.known, code.unknown))
 
 
 class _CodedMasklets:

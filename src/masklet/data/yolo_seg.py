@@ -38,7 +38,8 @@ def open_yolo_seg(root: DataPath, split: str | None = None) -> VideoDataset:
         images = _images_below(folder, split)
     if not images:
         raise FileNotFoundError(f"expected images of the split {chosen or 'images'} in {folder}, found none")
-    return VideoDataset("yolo_seg", str(root), tuple(one.stem for one in images), True, partial(_image, tuple(images)))
+    names = tuple(one.stem for one in images)
+    return VideoDataset("yolo_seg", str(root), names, True, partial(_image, tuple(images), _class_names(settings)))
 
 
 def settings_file(root: DataPath) -> DataPath | None:
@@ -56,6 +57,13 @@ def _settings(file: DataPath) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BrokenAnnotations(file, f"expected fields such as train and val, got {content!r:.80}")
     return content
+
+
+def _class_names(settings: dict[str, Any]) -> dict[int, str]:
+    """Names by the number of the class; ``names`` is a list or a mapping."""
+    names = settings.get("names") or {}
+    pairs = names.items() if isinstance(names, dict) else enumerate(names)
+    return {int(number): str(name) for number, name in pairs}
 
 
 def _stated(folder: DataPath, settings: dict[str, Any], split: str) -> list[DataPath]:
@@ -82,11 +90,12 @@ def _images_below(folder: DataPath, split: str | None) -> list[DataPath]:
     return files_in(images, PICTURES) + [one for inner in folders_in(images) for one in files_in(inner, PICTURES)]
 
 
-def _image(images: tuple[DataPath, ...], index: int) -> AnnotatedVideo:
+def _image(images: tuple[DataPath, ...], names: dict[int, str], index: int) -> AnnotatedVideo:
     path = images[index]
     frames = single_frame(path)
     text = _labels_of(path)
-    return AnnotatedVideo(path.stem, frames, ObjectMasks(text, partial(_masks, text, frames)))
+    truth = ObjectMasks(text, partial(_masks, text, frames))
+    return AnnotatedVideo(path.stem, frames, truth, partial(_categories, text, names))
 
 
 def _labels_of(image: DataPath) -> DataPath:
@@ -107,13 +116,25 @@ def _masks(text: DataPath, frames: PictureFrames) -> dict[int, dict[int, Draw]]:
         return {}
     height, width = frames.size()
     found: dict[int, Draw] = {}
-    for number, line in enumerate(read_lines(text), start=1):
-        try:
-            _, *values = map(float, line.split())
-        except ValueError as error:
-            raise BrokenAnnotations(text, f"line {number} is {line!r:.60}, expected a class and numbers") from error
-        if len(values) + 1 == _BOX_FIELDS:
-            continue
+    for number, (_, values) in _lines(text).items():
         scaled = [value * (height if place % 2 else width) for place, value in enumerate(values)]
         found[number] = from_polygons([scaled], (height, width))
     return {0: found}
+
+
+def _categories(text: DataPath, names: dict[int, str]) -> dict[int, str]:
+    found = _lines(text) if text.is_file() else {}
+    return {number: names.get(kind, str(kind)) for number, (kind, _) in found.items()}
+
+
+def _lines(text: DataPath) -> dict[int, tuple[int, list[float]]]:
+    """Class and corners of each line that is an outline, by its number."""
+    found: dict[int, tuple[int, list[float]]] = {}
+    for number, line in enumerate(read_lines(text), start=1):
+        try:
+            kind, *values = map(float, line.split())
+        except ValueError as error:
+            raise BrokenAnnotations(text, f"line {number} is {line!r:.60}, expected a class and numbers") from error
+        if len(values) + 1 != _BOX_FIELDS:
+            found[number] = int(kind), values
+    return found

@@ -7,7 +7,7 @@ annotated only in its first frame.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -42,30 +42,43 @@ def open_youtube_vos(root: DataPath, split: str | None = None) -> VideoDataset:
             raise FileNotFoundError(f"expected all frames of {base} in {images}, found no such folder")
     path = folder / "meta.json"
     try:
-        first = _first_frames(read_json(path))
+        meta = read_json(path)
+        first = _first_frames(meta)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, BrokenAnnotations):
             raise
         raise BrokenAnnotations(path, f"expected videos > (id) > objects > (number) > frames, got {error!r}") from error
     folders = PaletteFolders(images, folder / "Annotations", first_only=not name.startswith("train"))
-    return VideoDataset("youtube_vos", str(root), tuple(first), False, partial(_video, _Index(folders, first)))
+    return VideoDataset(
+        "youtube_vos", str(root), tuple(first), False, partial(_video, _Index(folders, first, _categories(meta)))
+    )
 
 
 @dataclass(frozen=True)
 class _Index:
-    """The folders, and the stem of the first frame of each object of each video."""
+    """The folders, and the stem of the first frame and the category of each object of each video."""
 
     folders: PaletteFolders
     first: dict[str, dict[int, str]]
+    categories: dict[str, dict[int, str]]
 
 
 def _video(index: _Index, number: int) -> AnnotatedVideo:
     name = tuple(index.first)[number]
-    return index.folders.video(name, index.first[name])
+    return replace(index.folders.video(name, index.first[name]), categories=lambda: index.categories[name])
 
 
 def _first_frames(meta: Any) -> dict[str, dict[int, str]]:
     return {
         str(name): {int(label): str(min(thing["frames"])) for label, thing in video["objects"].items()}
+        for name, video in meta["videos"].items()
+    }
+
+
+def _categories(meta: Any) -> dict[str, dict[int, str]]:
+    return {
+        str(name): {
+            int(label): str(thing["category"]) for label, thing in video["objects"].items() if "category" in thing
+        }
         for name, video in meta["videos"].items()
     }

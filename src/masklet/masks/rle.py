@@ -60,6 +60,16 @@ def area(rle: Mapping[str, Any]) -> int:
     return int(coco.area({"size": [height, width], "counts": compressed}))
 
 
+def box(rle: Mapping[str, Any]) -> list[float]:
+    """Left, top, width and height of the mask in pixels, without decoding it; zeros where it is empty.
+
+    Raises:
+        ValueError: As for ``decode``.
+    """
+    height, width, compressed = _checked(rle)
+    return [float(value) for value in coco.toBbox({"size": [height, width], "counts": compressed})]
+
+
 def _checked(rle: Mapping[str, Any]) -> tuple[int, int, bytes]:
     """Height, width and compressed counts of an encoding that is known to be sound."""
     if not isinstance(rle, Mapping) or "size" not in rle or "counts" not in rle:
