@@ -29,7 +29,7 @@ from .history import Event, History
 from .named_model import ModelOrName, as_model
 from .options import SessionOptions
 from .results import FrameResult, ObjectResult, frame_result
-from .saving import Autosave, check_fits, header_of, model_of, source_of, tracks_of
+from .saving import Autosave, check_fits, header_of, model_of, options_of, source_of, tracks_of
 from .session_file import SessionFile, opened
 from .showing import keep, known, with_locked
 from .track import ObjectTrack
@@ -98,7 +98,7 @@ class VideoSession:
 
         Logits are there for prompted frames and the last few tracked ones.
         """
-        return known(self._engine.checked_frame(frame), self.size, self._tracks, apart=self.options.non_overlap)
+        return known(self._engine.checked_frame(frame), self._engine.fit, self._tracks, apart=self.options.non_overlap)
 
     def __enter__(self) -> VideoSession:
         return self
@@ -279,7 +279,7 @@ class VideoSession:
         with opened(Path(path)) as file:
             header = file.header()
             parts = source_of(header, file.path, source), model_of(header, file.path, model)
-            session = cls(*parts, options=SessionOptions(**header["options"]))
+            session = cls(*parts, options=options_of(header))
             check_fits(header, file.path, session.source, session.model)
             session._tracks.update(tracks_of(file, session._engine.limits(), session.model.device))
         session._run_start = header["run_start"]
@@ -381,7 +381,7 @@ class VideoSession:
     # Small parts
 
     def _result(self, t: int, answers: dict[int, Prediction]) -> FrameResult:
-        result = frame_result(t, self.size, answers, apart=self.options.non_overlap)
+        result = frame_result(t, self._engine.fit, answers, apart=self.options.non_overlap)
         return keep(result, self._tracks) if self.options.keep_results else result
 
     def _track(self, object_id: int) -> ObjectTrack:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ..video.fitting import Fit
 from .results import FrameResult, Shown, frame_result
 from .track import ObjectTrack
 
@@ -26,10 +27,10 @@ def with_locked(result: FrameResult, tracks: Tracks) -> FrameResult:
     return replace(result, objects={i: together[i] for i in tracks if i in together})
 
 
-def known(t: int, size: tuple[int, int], tracks: Tracks, *, apart: bool) -> FrameResult:
+def known(t: int, fit: Fit, tracks: Tracks, *, apart: bool) -> FrameResult:
     """All that is known of a frame: what was kept of it, else the newest answers."""
     answers = {i: track.known(t) for i, track in tracks.items()}
-    fresh = frame_result(t, size, {i: one for i, one in answers.items() if one is not None}, apart=apart)
+    fresh = frame_result(t, fit, {i: one for i, one in answers.items() if one is not None}, apart=apart)
     kept = {i: track.shown.get(t) for i, track in tracks.items()}
     found = {i: fresh.get(i) if one is None else one.result(i, fresh.get(i)) for i, one in kept.items()}
-    return FrameResult(t, size, {i: one for i, one in found.items() if one is not None})
+    return FrameResult(t, fit.frame, {i: one for i, one in found.items() if one is not None})
