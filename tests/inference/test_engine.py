@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from masklet.inference.options import SessionOptions
+from masklet.inference.saving import options_of
 from masklet.inference.session import VideoSession
 from masklet.model.sam2 import Sam2
 from masklet.video.fitting import Fit, Fitting
@@ -100,3 +101,8 @@ def test_a_square_frame_is_the_same_under_every_fit(tiny: Sam2):
 def test_no_such_fit():
     with pytest.raises(ValueError, match="fit must be"):
         SessionOptions(fit="cover")  # pyright: ignore[reportArgumentType]
+
+
+def test_a_file_from_before_there_were_fits_is_stretched():
+    assert options_of({"options": {"fill_holes": 3}}) == SessionOptions(fill_holes=3)
+    assert options_of({"options": {"fit": [32, 64]}}) == SessionOptions(fit=(32, 64))

@@ -112,7 +112,7 @@ def check_fitting(given: Any) -> Fitting:
 def _native(frame: tuple[int, int], image_size: int) -> tuple[int, int]:
     """Of the grids around the ideal one, that with the least error in aspect and number of pixels together."""
     if frame[0] > frame[1]:  # a frame on its side gets the grid on its side, where rounding decides, too
-        width, height = _native(frame[::-1], image_size)
+        width, height = _native((frame[1], frame[0]), image_size)
         return height, width
     aspect = frame[1] / frame[0]
 
