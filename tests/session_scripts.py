@@ -15,7 +15,7 @@ from masklet.inference.session import VideoSession
 from tiny_model import DISC, SQUARE, disc
 
 FRAMES = 9
-ALONE = SessionOptions(object_batch=1)
+ALONE = SessionOptions(object_batch=1, max_ram_mb=0.004)  # a few masks in memory, the others in a file
 
 
 def plain(value: Any) -> Any:

@@ -29,6 +29,15 @@ def test_what_may_be_read_beside_corrections():
     assert readable(5, {}) == Readable()
 
 
+def test_what_may_be_read_beside_cuts():
+    cuts = {4, 7}
+    assert readable(3, {}, cuts) == Readable(FOREVER, (-math.inf, 3))
+    assert readable(4, {}, cuts) == readable(6, {}, cuts) == Readable(FOREVER, (4, 6))
+    assert readable(9, {}, cuts) == Readable(FOREVER, (7, math.inf))
+    assert readable(5, {5: "override", 6: "barrier"}, cuts) == Readable((-math.inf, 6), (4, 6))
+    assert readable(6, {5: "override"}, cuts) == Readable(FOREVER, (5, 6))
+
+
 def masks(session: VideoSession, **where: Any) -> dict[int, bytes]:
     return {r.frame: r[1].logits.tobytes() for r in session.propagate(**where)}
 
@@ -119,3 +128,41 @@ def test_corrections_are_saved(tiny: Sam2, frames: list[np.ndarray], tmp_path: P
 def test_an_unknown_correction_is_named(tiny: Sam2, frames: list[np.ndarray]):
     with pytest.raises(ValueError, match="a correction is one of blend, override, barrier, got 'replace'"):
         corrected(tiny, frames, correction="replace")
+
+
+def test_recent_memory_begins_anew_at_a_cut(tiny: Sam2, frames: list[np.ndarray], tmp_path: Path):
+    """Frame 5 begins another scene, of inverted colours."""
+    cut = [*frames[:5], *(255 - frame for frame in frames[5:])]
+    options = SessionOptions(scene_cuts=True)
+    session = VideoSession(cut, tiny, options=options)
+    session.prompt(0, 1, points=[DISC])
+    forward = masks(session)
+    assert [read(session, t) for t in (4, 5, 6)] == [([0], [1, 2, 3]), ([0], []), ([0], [5])]
+
+    live = VideoSession(None, tiny, options=options)
+    live.step(cut[0])
+    live.prompt(0, 1, points=[DISC])
+    assert {t: forward[t] for t in range(1, len(cut))} == {
+        live.step(frame).frame: live.frame_result(live.source.length - 1)[1].logits.tobytes() for frame in cut[1:]
+    }
+
+    ignored = VideoSession(cut, tiny)
+    ignored.prompt(0, 1, points=[DISC])
+    other = masks(ignored)
+    assert [t for t in forward if forward[t] != other[t]] == list(range(5, len(cut)))
+
+    session.save(tmp_path / "session")
+    again = VideoSession.load(tmp_path / "session", cut, tiny)
+    for one in (session, again):
+        one.prompt(7, 1, points=[DISC])
+    assert masks(again, start=5) == masks(session, start=5)
+
+
+def test_a_cut_counts_backward_too(tiny: Sam2, frames: list[np.ndarray]):
+    cut = [*frames[:5], *(255 - frame for frame in frames[5:])]
+    session = VideoSession(cut, tiny, options=SessionOptions(scene_cuts=True))
+    session.prompt(8, 1, points=[DISC])
+    masks(session, direction="backward")
+    track = session.tracks[1]
+    assert track.cuts == {5}
+    assert [[slot for slot, _ in track.read(t, reverse=True).maps] for t in (5, 4, 3)] == [[-1, 1, 0], [-1], [-1, 0]]

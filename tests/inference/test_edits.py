@@ -52,6 +52,39 @@ def test_locked_frames_never_change(session: VideoSession):
     assert not same(masks(session, 1)[3:6], before[3:6])
 
 
+def test_frames_are_unlocked_by_stretches(session: VideoSession):
+    session.edit.lock(1, 2, 4)
+    session.edit.lock(1, 2, 8)
+    session.edit.lock(1, 2, 3)  # of a longer one
+    assert session.tracks[1].locks == {2: 8}
+    session.edit.unlock(1, 4, 5)
+    assert session.tracks[1].locks == {2: 3, 6: 8}
+    session.edit.lock(1)
+    session.edit.unlock(1, 7)
+    assert [session.tracks[1].locked(t) for t in range(10)] == [t < 7 for t in range(10)]
+    session.undo()
+    session.undo()
+    assert session.tracks[1].locks == {2: 3, 6: 8}
+    session.edit.unlock(1, 0, 6)
+    assert session.tracks[1].locks == {7: 8}
+
+
+def test_locked_masks_keep_their_pixels(tiny: Sam2, frames: list[np.ndarray]):
+    session = VideoSession(frames, tiny, options=SessionOptions(non_overlap=True, object_batch=1))
+    session.prompt(0, 1, mask=disc(0))
+    list(session.propagate())
+    session.edit.lock(1)
+    locked = masks(session, 1)
+    everything = np.ones((48, 72), bool)
+    answer = session.prompt(2, 2, mask=everything)
+    shown = [answer.mask, *(r[2].mask for r in session.propagate(start=2))]
+    for t, mask in zip([2, *range(2, 10)], shown, strict=True):
+        assert mask.any()
+        assert not (mask & locked[t]).any()
+    assert same(masks(session, 1), locked)
+    assert not (session.frame_result(5)[2].mask & locked[5]).any()
+
+
 def test_locking_leaves_other_objects_alone(session: VideoSession):
     session.edit.lock(1)
     before = masks(session, 2)

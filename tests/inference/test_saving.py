@@ -86,7 +86,7 @@ def test_every_action_is_on_disk_when_it_returns(tiny: Sam2, frames: list[np.nda
                 shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
         return state(VideoSession.load(copy, frames, tiny))
 
-    session = VideoSession(frames, tiny, autosave=path)
+    session = VideoSession(frames, tiny, autosave=path, options=ALONE)
     assert on_disk() == ()
     actions = [
         lambda: session.prompt(0, 1, points=[DISC]),
@@ -100,10 +100,20 @@ def test_every_action_is_on_disk_when_it_returns(tiny: Sam2, frames: list[np.nda
         lambda: session.reset(),
         lambda: session.undo(),
         lambda: list(session.propagate(start=8, stop=2, direction="backward")),
+        lambda: session.prompt(3, 1, points=[DISC]),
+        lambda: list(session.propagate(start=3, stop=7)),
+        lambda: session.edit.swap_ids(1, 2, 2, 5),
+        lambda: session.edit.split_at(1, 4, 3),
+        lambda: session.edit.merge(2, 3),
+        lambda: session.undo(),
+        lambda: session.undo(),
+        lambda: session.redo(),
+        lambda: session.edit.trim(2, 3, 5),
+        lambda: session.edit.lock(2),
     ]
-    for action in actions:
+    for number, action in enumerate(actions):
         action()
-        assert on_disk() == state(session)
+        assert on_disk() == state(session), number
     known = state(session)
     session.close()
     assert not Path(f"{path}-wal").exists()

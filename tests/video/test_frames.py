@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -176,3 +178,51 @@ def test_an_error_inside_a_generator_is_the_callers_own(frames):
 def test_a_malformed_frame_of_a_stream_is_named(frames):
     with pytest.raises(ValueError, match=r"Frame 1 of the iterator of frames: .*int64"):
         list(open_source(iter([frames[0], frames[1].astype(np.int64)])))
+
+
+def test_a_frame_is_read_ahead_on_another_thread(frames, tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    for t, frame in enumerate(frames):
+        cv2.imwrite(str(tmp_path / f"{t}.png"), frame[..., ::-1])
+    with open_source(tmp_path) as source:
+        read, threads = source._reader.read, []
+
+        def noted(index: int) -> np.ndarray:
+            threads.append((index, threading.current_thread() is threading.main_thread()))
+            return read(index)
+
+        source._reader.read = noted
+        source.frame(0)
+        source.prepare(1)
+        source.prepare(1)
+        assert source._ahead is not None
+        source._ahead.result(5)
+        np.testing.assert_array_equal(source.frame(1), frames[1])
+        assert threads == [(0, True), (1, False)]
+        for index in (-1, 6, 1):  # no such frames, and one that is there
+            source.prepare(index)
+        source._ahead.result(5)
+        assert len(threads) == 2
+        (tmp_path / "2.png").write_bytes(b"damaged")
+        source.prepare(2)
+        source._ahead.result(5)
+        with pytest.raises(FrameUnreadable):
+            source.frame(2)
+    source.prepare(3)
+    assert len(threads) == 4
+
+
+def test_streams_and_arrays_are_not_read_ahead(frames):
+    taken = []
+
+    def stream():
+        for t, frame in enumerate(frames):
+            taken.append(t)
+            yield frame
+
+    for given in (stream(), frames):
+        source = open_source(given)
+        source.frame(1)
+        source.prepare(2)
+        assert source._ahead is None
+    assert taken == [0, 1]

@@ -24,10 +24,19 @@ def check_correction(given: Any) -> Correction:
     return given
 
 
-def readable(t: int, corrections: Mapping[int, Correction]) -> Readable:
-    """What frame ``t`` may read, given an object's corrections by frame. A corrected frame belongs to both sides."""
+def readable(t: int, corrections: Mapping[int, Correction], cuts: Iterable[int] = ()) -> Readable:
+    """What frame ``t`` may read.
+
+    Args:
+        t: The frame.
+        corrections: Those of an object by frame. A corrected frame belongs to both sides.
+        cuts: First frames of scenes; ordinary memory of another scene is not read.
+    """
     walls = [f for f, one in corrections.items() if one == "barrier"]
-    return Readable(_around(t, walls), _around(t, [f for f, one in corrections.items() if one != "blend"]))
+    first, last = _around(t, [f for f, one in corrections.items() if one != "blend"])
+    for cut in cuts:
+        first, last = (max(first, cut), last) if cut <= t else (first, min(last, cut - 1))
+    return Readable(_around(t, walls), (first, last))
 
 
 def _around(t: int, frames: Iterable[int]) -> tuple[float, float]:

@@ -11,7 +11,6 @@ import torch
 
 from ..interaction.prompts import UserPrompt, check_object_id
 from ..masks.rle import decode, union
-from ..model.memory_bank import MemoryBank
 from .engine import Engine
 from .history import Event, History
 from .track import FOREVER, ObjectTrack
@@ -37,13 +36,21 @@ class Edits:
         self._need_results("lock")
         begin, end = _range(first, last)
         with self._history.event(Event("lock", object_id, first, last)):
-            self._track(object_id).locks[begin] = end
+            locks = self._track(object_id).locks
+            locks[begin] = max(end, locks.get(begin, end))
         self._saved()
 
-    def unlock(self, object_id: int) -> None:
-        """Take back all locks of an object."""
-        with self._history.event(Event("unlock", object_id)):
-            self._track(object_id).locks.clear()
+    def unlock(self, object_id: int, first: int | None = None, last: int | None = None) -> None:
+        """Take back the locks of an object on some frames (None: from the beginning, to the end)."""
+        begin, end = _range(first, last)
+        with self._history.event(Event("unlock", object_id, first, last)):
+            locks = self._track(object_id).locks
+            stretches = list(locks.items())
+            locks.clear()
+            for a, b in stretches:
+                for left, right in ((a, min(b, begin - 1)), (max(a, end + 1), b)):
+                    if left <= right:
+                        locks[left] = max(right, locks.get(left, right))
         self._saved()
 
     def trim(self, object_id: int, first: int | None = None, last: int | None = None) -> None:
@@ -101,7 +108,7 @@ class Edits:
         track = self._track(object_id)
         if new_id in self._tracks:
             raise ValueError(f"object {new_id} exists: split into a new one, or swap ids")
-        later = ObjectTrack(MemoryBank(self._engine.limits()))
+        later = self._engine.new_track()
         with self._history.event(Event("split", None, frame, both=(object_id, new_id))):
             later.give(track.take(frame, math.inf))
             born, dies = track.life

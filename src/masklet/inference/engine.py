@@ -14,13 +14,15 @@ import torch
 
 from ..interaction.prompts import UserPrompt
 from ..masks.components import fill_small_holes
-from ..model.memory_bank import BankLimits
+from ..model.memory_bank import BankLimits, MemoryBank
 from ..model.sam2 import Sam2
 from ..structures import FrameFeatures, Prediction, Selection
 from ..video.fitting import Fit, fit_frame
 from ..video.frames import FrameSource
 from ..video.live import LiveFrames
+from ..video.scene_cuts import SceneCuts
 from .options import SessionOptions
+from .spool import Spool
 from .track import ObjectTrack, split_entry, split_prediction, stack_maps, stack_selections
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,8 @@ class Engine:
     ) -> None:
         self.model, self.source, self.options, self._tracks = model, source, options, tracks
         self.features: OrderedDict[int, FrameFeatures] = OrderedDict()
+        self.spool = Spool(None if options.max_ram_mb is None else round(1e6 * options.max_ram_mb))
+        self.cuts = SceneCuts(source.frame)
         self._object_batch = options.object_batch or (8 if model.config.image_size // 16 <= BATCHED_SIDE else 1)
 
     @cached_property
@@ -66,6 +70,10 @@ class Engine:
             limits = replace(limits, pointer_span=max(1, min(length - 1, limits.pointer_span)))
         return limits
 
+    def new_track(self) -> ObjectTrack:
+        """The state of an object of which nothing is known."""
+        return ObjectTrack(MemoryBank(self.limits()), self.spool, self.cuts.found)
+
     def checked_frame(self, t: Any) -> int:
         """The number of a frame of the video.
 
@@ -80,6 +88,11 @@ class Engine:
             known = f"0..{length - 1}" if length else "0 on" if length is None else "none yet"
             raise IndexError(f"frame {t} is outside the video {self.source.name!r}: its frames are {known}")
         return int(t)
+
+    def close(self) -> None:
+        """Let go of features and of what lies in the temporary file."""
+        self.features.clear()
+        self.spool.close()
 
     def answer(self, track: ObjectTrack, t: int, given: UserPrompt, *, anew: bool) -> Prediction:
         """The answer to a prompt: in the light of memory on a frame that was tracked, else from the image alone.
@@ -109,6 +122,8 @@ class Engine:
 
         Locked frames are left out.
         """
+        if self.options.scene_cuts:
+            self.cuts.look(t + 1 if reverse else t)
         self._commit()
         answers: dict[int, Prediction] = {}
         waiting: dict[int, Selection] = {}
@@ -121,7 +136,7 @@ class Engine:
             elif track.started:
                 self._restore_maps(track, t, reverse=reverse)
                 waiting[i] = track.read(t, reverse=reverse)
-        features = self.encoded(t) if waiting else None
+        features = self.encoded(t, ahead=t - 1 if reverse else t + 1) if waiting else None
         for ids in self._batches(waiting):
             assert features is not None
             selection = stack_selections([waiting[i] for i in ids])
@@ -133,12 +148,18 @@ class Engine:
                 self._tracks[i].record(t, split_entry(entry, row), answers[i], prompted=False, reverse=reverse)
         return {i: answers[i] for i in self._tracks if i in answers}
 
-    def encoded(self, t: int) -> FrameFeatures:
-        """Features of a frame; the last two are kept, and those of frames whose prompts wait for their memory."""
+    def encoded(self, t: int, *, ahead: int | None = None) -> FrameFeatures:
+        """Features of a frame; the last two are kept, and those of frames whose prompts wait for their memory.
+
+        While they are computed the frame ``ahead`` is read.
+        """
         if t in self.features:
             self.features.move_to_end(t)
             return self.features[t]
-        image = self.fit.pixels(self.source.frame(t), self.options.resample)
+        frame = self.source.frame(t)
+        if ahead is not None and isinstance(self.source, FrameSource):
+            self.source.prepare(ahead)
+        image = self.fit.pixels(frame, self.options.resample)
         features = self.model.encode_image(image.to(self.model.device))
         self.features[t] = features
         needed = {f for track in self._tracks.values() for f in track.pending}

@@ -30,11 +30,15 @@ class SessionOptions:
         max_prompted: Prompted frames that one frame may read, nearest first; None: all (official).
         clip_length_codes: Pointer distances are divided by the clip's length if that is below 16 (official); off, the
             masks of a frame do not depend on how much video follows it, so that live and file sessions agree.
+        scene_cuts: Begin recent memory anew where the video cuts to another scene
+            (:mod:`~masklet.video.scene_cuts`); prompted memory stays.
         prune: Drop memories that can no longer be read. Off only for tests: masks are the same, memory grows.
         object_batch: Most objects in one pass of the model; 1 makes each object independent of the others' number to
             the last bit. None: 8 for small inputs, 1 for large ones, where a batch is slower on a CPU.
         keep_results: Keep every mask that was shown as run lengths, for ``frame_result``; some 0.3 to 2 kilobytes an
             object and frame. Live sessions keep those of the frames that they can go back to.
+        max_ram_mb: What such masks may take in memory, in megabytes; the oldest of more are moved to a temporary file
+            and read from there. None: no bound.
         undo_levels: Most actions that can be undone; 0: none.
         undo_mb: What they may keep of memory that the session itself has dropped, in megabytes.
     """
@@ -50,15 +54,19 @@ class SessionOptions:
     non_overlap: bool = False
     max_prompted: int | None = None
     clip_length_codes: bool = False
+    scene_cuts: bool = False
     prune: bool = True
     object_batch: int | None = None
     keep_results: bool = True
+    max_ram_mb: float | None = 16.0
     undo_levels: int = 100
     undo_mb: float = 256.0
 
     def __post_init__(self) -> None:
         check_correction(self.correction)
         check_fitting(self.fit)
+        if self.max_ram_mb is not None and not self.max_ram_mb >= 0:
+            raise ValueError(f"max_ram_mb must be at least 0, or None for no bound, got {self.max_ram_mb}")
 
     @staticmethod
     def official(**changes: object) -> SessionOptions:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from ..interaction.prompts import UserPrompt
 from ..structures import MemoryEntry, Prediction
 from .corrections import check_correction
 from .results import Shown
+from .spool import Kept
 from .track import Note
 
 KINDS: dict[str, type] = {
@@ -33,12 +33,12 @@ KINDS: dict[str, type] = {
 """What the tables of a track hold."""
 
 
-def pack(value: UserPrompt | str | int | Prediction | MemoryEntry | Note | Shown) -> bytes:
+def pack(value: UserPrompt | str | int | Prediction | MemoryEntry | Kept) -> bytes:
     """A value as bytes."""
     if isinstance(value, str | int):
         return str(value).encode()
-    if isinstance(value, Note | Shown):
-        return json.dumps(asdict(value), separators=(",", ":")).encode()
+    if isinstance(value, Kept):
+        return value.packed()
     held = {f.name: getattr(value, f.name) for f in fields(value)}
     return save({name: _tensor(one) for name, one in held.items() if one is not None})
 
@@ -55,9 +55,8 @@ def unpack(table: str, data: bytes, device: torch.device | str = "cpu") -> Any:
             return check_correction(data.decode())
         if kind is int:
             return int(data)
-        if kind in (Note, Shown):
-            plain = json.loads(data)
-            return kind(**{**plain, "size": tuple(plain["size"])} if kind is Shown else plain)
+        if issubclass(kind, Note | Shown):
+            return kind.unpacked(data)
         held: dict[str, Any] = dict(load(data))
         if kind is UserPrompt:
             return UserPrompt(**{name: one.numpy() for name, one in held.items()})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -64,6 +65,11 @@ class ObjectResult:
     def keeping(self) -> ObjectResult:
         """The same with its mask as run lengths."""
         return replace(self, kept=encode(replace(self).mask))
+
+    def without(self, taken: Bool[np.ndarray, "h w"]) -> ObjectResult:
+        """The same where pixels at the video's size belong to something else."""
+        logits = torch.from_numpy(np.where(taken, -np.abs(self.logits), self.logits))
+        return replace(self, exclusive=logits)
 
     def _full_logits(self) -> Float[np.ndarray, "h w"]:
         if self.exclusive is not None:
@@ -129,6 +135,21 @@ class Shown:
         iou, presence = min(self.iou, other.iou), max(self.presence, other.presence)
         prompted = self.prompted or other.prompted
         return Shown(self.frame, self.size, union((self.rle, other.rle)), iou, presence, prompted)
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes it takes in memory."""
+        return len(self.rle["counts"]) + 900
+
+    def packed(self) -> bytes:
+        """The value as bytes."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Shown:
+        """The value of such bytes."""
+        plain = json.loads(data)
+        return cls(**{**plain, "size": tuple(plain["size"])})
 
     def result(self, object_id: int, newest: ObjectResult | None) -> ObjectResult:
         """The result again, with the logits of the newest answer where that is still there."""

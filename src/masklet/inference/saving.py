@@ -9,14 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ..model.memory_bank import BankLimits, MemoryBank
 from ..model.sam2 import Sam2
 from ..video.fitting import check_fitting
 from ..video.frames import FrameSource
 from ..video.live import LiveFrames
 from . import fingerprint
+from .engine import Engine
 from .options import SessionOptions
 from .session_file import SessionFile
 from .track import ObjectTrack
@@ -31,7 +29,7 @@ def header_of(
     model: Sam2,
     named: Any,
     options: SessionOptions,
-    run_start: int | None,
+    progress: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What a saved session says of itself.
 
@@ -41,7 +39,7 @@ def header_of(
         model: The model.
         named: What it was loaded from, likewise.
         options: Of the session.
-        run_start: Frame at which the newest run of tracking began.
+        progress: What changes as the session goes on.
     """
     from .. import __version__
 
@@ -50,7 +48,7 @@ def header_of(
         "source": {"address": _address(given), **fingerprint.of_source(source)},
         "model": {"address": _address(named), "weights": fingerprint.of_model(model)},
         "options": asdict(options),
-        "run_start": run_start,
+        **progress,
     }
 
 
@@ -82,7 +80,7 @@ class Autosave:
 
     def save(
         self,
-        run_start: int | None,
+        progress: Mapping[str, Any],
         source: FrameSource | LiveFrames,
         tracks: Mapping[int, ObjectTrack],
         *,
@@ -96,7 +94,7 @@ class Autosave:
         now = time.monotonic()
         if rarely and now - self._last < PERIOD:
             return
-        changing: dict[str, Any] = {"run_start": run_start}
+        changing = dict(progress)
         if isinstance(source, LiveFrames):
             changing["source"] = {"address": None, **fingerprint.of_source(source)}
         self.file.write({**self._header, **changing}, tracks)
@@ -152,15 +150,15 @@ def check_fits(header: Mapping[str, Any], path: Path, source: FrameSource | Live
         )
 
 
-def tracks_of(file: SessionFile, limits: BankLimits, device: torch.device) -> dict[int, ObjectTrack]:
+def tracks_of(file: SessionFile, engine: Engine) -> dict[int, ObjectTrack]:
     """The objects of a file.
 
     Raises:
         ValueError: The file is damaged.
     """
     tracks = {}
-    for i, tables in file.read(device).items():
-        tracks[i] = ObjectTrack(MemoryBank(limits))
+    for i, tables in file.read(engine.model.device).items():
+        tracks[i] = engine.new_track()
         tracks[i].give(tables)
     return tracks
 

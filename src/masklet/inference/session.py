@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from ..interaction.prompts import check_object_id, user_prompt
-from ..model.memory_bank import MemoryBank
 from ..structures import Prediction
 from ..tracker import Direction
 from ..video.frames import FrameSource, open_source
@@ -28,10 +27,10 @@ from .engine import Engine
 from .history import Event, History
 from .named_model import ModelOrName, as_model
 from .options import SessionOptions
-from .results import FrameResult, ObjectResult, frame_result
+from .results import FrameResult, ObjectResult
 from .saving import Autosave, check_fits, header_of, model_of, options_of, source_of, tracks_of
 from .session_file import SessionFile, opened
-from .showing import keep, known, with_locked
+from .showing import answered, known
 from .track import ObjectTrack
 
 
@@ -116,7 +115,7 @@ class VideoSession:
                 self._autosaved = None
         self._tracks.clear()
         self._history.clear()
-        self._engine.features.clear()
+        self._engine.close()
         self.source.close()
 
     # What a user does
@@ -161,7 +160,7 @@ class VideoSession:
         object_id, frame = check_object_id(object_id), self._engine.checked_frame(frame)
         given = user_prompt(self.size, points=points, labels=labels, box=box, mask=mask)
         effect = check_correction(correction or self.options.correction)
-        track = self._tracks.get(object_id) or ObjectTrack(MemoryBank(self._engine.limits()))
+        track = self._tracks.get(object_id) or self._engine.new_track()
         track.check_open(frame)
         before = track.prompts.get(frame)
         replaced = clear and before is not None and not given.extends(before)
@@ -281,7 +280,8 @@ class VideoSession:
             parts = source_of(header, file.path, source), model_of(header, file.path, model)
             session = cls(*parts, options=options_of(header))
             check_fits(header, file.path, session.source, session.model)
-            session._tracks.update(tracks_of(file, session._engine.limits(), session.model.device))
+            session._tracks.update(tracks_of(file, session._engine))
+            session._engine.cuts.found.update(header["cuts"])
         session._run_start = header["run_start"]
         if autosave:
             session._autosaved = Autosave(Path(path), header, session._tracks)
@@ -289,11 +289,14 @@ class VideoSession:
 
     def _header(self) -> dict[str, Any]:
         given, named = self._given
-        return header_of(self.source, given, self.model, named, self.options, self._run_start)
+        return header_of(self.source, given, self.model, named, self.options, self._progress())
+
+    def _progress(self) -> dict[str, Any]:
+        return {"run_start": self._run_start, "cuts": sorted(self._engine.cuts.found)}
 
     def _autosave(self, *, rarely: bool = False) -> None:
         if self._autosaved is not None:
-            self._autosaved.save(self._run_start, self.source, self._tracks, rarely=rarely)
+            self._autosaved.save(self._progress(), self.source, self._tracks, rarely=rarely)
 
     # Tracking
 
@@ -368,7 +371,7 @@ class VideoSession:
         """Follow all objects to a frame, then drop what no frame can read any more."""
         self._engine.checked_frame(t)
         self._history.tracked(run, t, reverse=reverse)
-        result = with_locked(self._result(t, self._engine.follow(t, reverse=reverse)), self._tracks)
+        result = self._result(t, self._engine.follow(t, reverse=reverse))
         if self.options.prune:
             anchors = [t] if self._run_start is None else [t, self._run_start]
             for track in self._tracks.values():
@@ -381,8 +384,8 @@ class VideoSession:
     # Small parts
 
     def _result(self, t: int, answers: dict[int, Prediction]) -> FrameResult:
-        result = frame_result(t, self._engine.fit, answers, apart=self.options.non_overlap)
-        return keep(result, self._tracks) if self.options.keep_results else result
+        apart, kept = self.options.non_overlap, self.options.keep_results
+        return answered(t, self._engine.fit, answers, self._tracks, apart=apart, kept=kept)
 
     def _track(self, object_id: int) -> ObjectTrack:
         if object_id not in self._tracks:

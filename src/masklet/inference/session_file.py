@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from typing import Any
 import torch
 
 from ..video.atomic import replacing
+from .journal import Journal
 from .packing import KINDS, pack, unpack
 from .track import ObjectTrack
 
 VERSION = 1
 _KIND = "masklet session"
+Key = tuple[int, str]  # an object and a table of it
 _TABLES = (
     "CREATE TABLE header (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE objects (id INTEGER PRIMARY KEY, place INTEGER NOT NULL, orders TEXT NOT NULL)",
@@ -38,9 +40,11 @@ class SessionFile:
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path, self._connection = path, connection
-        self._entries: dict[tuple[int, str], dict[int, Any]] = {}
+        self._entries: dict[Key, dict[int, Any]] = {}
+        self._journals: dict[Key, Journal] = {}
         self._objects: dict[int, tuple[int, str]] = {}
         self._header: dict[str, str] = {}
+        self._often = False
 
     @staticmethod
     def create(path: Path, header: Mapping[str, Any], tracks: Mapping[int, ObjectTrack]) -> None:
@@ -117,20 +121,24 @@ class SessionFile:
         Raises:
             OSError: It cannot be written; the file holds the state before.
         """
-        entries, objects = _rows(tracks)
+        entries, journals, objects = _entries(tracks), _journals(tracks), _objects(tracks)
         plain = {**self._header, **{name: json.dumps(value) for name, value in header.items()}}
         with _Writing(self.path), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             for key in self._entries.keys() | entries.keys():
                 self._write_table(key, self._entries.get(key, {}), entries.get(key, {}))
+            for key in self._journals.keys() | journals.keys():
+                self._write_journal(key, self._journals.get(key), journals.get(key))
             gone = [(i,) for i in self._objects.keys() - objects.keys()]
             new = [(i, *row) for i, row in objects.items() if self._objects.get(i) != row]
             changed = [row for row in plain.items() if self._header.get(row[0]) != row[1]]
             self._connection.executemany("DELETE FROM objects WHERE id = ?", gone)
             self._connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", new)
             self._connection.executemany("INSERT OR REPLACE INTO header VALUES (?, ?)", changed)
-        self._entries = {key: dict(table) for key, table in entries.items()}
+        self._entries, self._journals = entries, journals
         self._objects, self._header = objects, plain
+        for journal in journals.values() if self._often else ():
+            journal.news = set()
 
     def go_on(self, tracks: Mapping[int, ObjectTrack]) -> None:
         """Get ready to write often, from tracks that are what the file holds: those that were read from it.
@@ -141,27 +149,49 @@ class SessionFile:
         with _Writing(self.path):
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
-        entries, self._objects = _rows(tracks)
-        self._entries = {key: dict(table) for key, table in entries.items()}
+        self._entries, self._journals, self._objects = _entries(tracks), _journals(tracks), _objects(tracks)
+        self._often = True
+        for journal in self._journals.values():
+            journal.news = set()
 
     def close(self) -> None:
         """Close the file; it is one file then."""
         self._connection.close()
 
-    def _write_table(self, key: tuple[int, str], before: Mapping[int, Any], now: Mapping[int, Any]) -> None:
+    def _write_table(self, key: Key, before: Mapping[int, Any], now: Mapping[int, Any]) -> None:
         """Values do not change, so that one which is still the same object needs no writing."""
-        gone = [(*key, t) for t in before if t not in now]
-        new = [(*key, t, pack(value)) for t, value in now.items() if before.get(t) is not value]
-        self._connection.executemany("DELETE FROM entries WHERE object = ? AND kind = ? AND frame = ?", gone)
-        self._connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", new)
+        new = {t: value for t, value in now.items() if before.get(t) is not value}
+        self._write_entries(key, [t for t in before if t not in now], new)
+
+    def _write_journal(self, key: Key, before: Journal | None, now: Journal | None) -> None:
+        """A journal says itself what is new in it."""
+        if before is not now and before is not None:
+            self._connection.execute("DELETE FROM entries WHERE object = ? AND kind = ?", key)
+        if now is not None:
+            news = now.kept if before is not now or now.news is None else now.news
+            gone = [t for t in news if t not in now.kept]
+            self._write_entries(key, gone, {t: now.kept[t] for t in news if t in now.kept})
+
+    def _write_entries(self, key: Key, gone: Iterable[int], new: Mapping[int, Any]) -> None:
+        self._connection.executemany(
+            "DELETE FROM entries WHERE object = ? AND kind = ? AND frame = ?", ((*key, t) for t in gone)
+        )
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", ((*key, t, pack(value)) for t, value in new.items())
+        )
 
 
-def _rows(
-    tracks: Mapping[int, ObjectTrack],
-) -> tuple[dict[tuple[int, str], Mapping[int, Any]], dict[int, tuple[int, str]]]:
-    """Tables by object and kind; place and orders by object."""
-    entries = {(i, kind): table for i, track in tracks.items() for kind, table in track.everything().items()}
-    return entries, {i: (place, json.dumps(track.orders())) for place, (i, track) in enumerate(tracks.items())}
+def _entries(tracks: Mapping[int, ObjectTrack]) -> dict[Key, dict[int, Any]]:
+    return {(i, kind): dict(table) for i, track in tracks.items() for kind, table in track.tables().items()}
+
+
+def _journals(tracks: Mapping[int, ObjectTrack]) -> dict[Key, Journal]:
+    return {(i, kind): journal for i, track in tracks.items() for kind, journal in track.journals.items()}
+
+
+def _objects(tracks: Mapping[int, ObjectTrack]) -> dict[int, tuple[int, str]]:
+    """Place and orders by object."""
+    return {i: (place, json.dumps(track.orders())) for place, (i, track) in enumerate(tracks.items())}
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
+import numpy as np
+
+from ..structures import Prediction
 from ..video.fitting import Fit
 from .results import FrameResult, Shown, frame_result
 from .track import ObjectTrack
@@ -12,19 +14,30 @@ from .track import ObjectTrack
 Tracks = Mapping[int, ObjectTrack]
 
 
-def keep(result: FrameResult, tracks: Tracks) -> FrameResult:
-    """Keep the masks of a result; returns it with what was kept."""
-    result = replace(result, objects={i: one.keeping() for i, one in result.items()})
-    for i, one in result.items():
-        tracks[i].shown.put(result.frame, Shown.of(one))
-    return result
+def answered(
+    t: int, fit: Fit, answers: Mapping[int, Prediction], tracks: Tracks, *, apart: bool, kept: bool
+) -> FrameResult:
+    """Answers of a frame as a result, together with the objects whose masks are locked there.
 
-
-def with_locked(result: FrameResult, tracks: Tracks) -> FrameResult:
-    """A result together with the objects whose masks are locked on its frame, in the order of the tracks."""
-    t = result.frame
-    together = {**result, **{i: track.shown[t].result(i, None) for i, track in tracks.items() if track.locked(t)}}
-    return replace(result, objects={i: together[i] for i in tracks if i in together})
+    Args:
+        t: The frame.
+        fit: Where the frame lies in the model's input.
+        answers: By object.
+        tracks: All objects; their order is that of the result.
+        apart: No two objects share a pixel; locked ones keep theirs.
+        kept: Keep the masks in the tracks.
+    """
+    locked = {i: track.shown[t].result(i, None) for i, track in tracks.items() if track.locked(t)}
+    fresh = frame_result(t, fit, answers, apart=apart).objects
+    if apart and locked:
+        taken = np.any([one.mask for one in locked.values()], axis=0)
+        fresh = {i: one.without(taken) for i, one in fresh.items()}
+    if kept:
+        fresh = {i: one.keeping() for i, one in fresh.items()}
+        for i, one in fresh.items():
+            tracks[i].shown.put(t, Shown.of(one))
+    together = {**fresh, **locked}
+    return FrameResult(t, fit.frame, {i: together[i] for i in tracks if i in together})
 
 
 def known(t: int, fit: Fit, tracks: Tracks, *, apart: bool) -> FrameResult:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +19,7 @@ from ..structures import MemoryEntry, Prediction, Selection
 from .corrections import Correction, readable
 from .journal import Journal
 from .results import Shown
-
-T = TypeVar("T")
+from .spool import Spool
 
 FOREVER = 2**62
 """A frame that no video reaches."""
@@ -43,6 +43,20 @@ class Note:
     def union(self, other: Note) -> Note:
         """The note of both objects together."""
         return Note(dict(union((self.rle, other.rle))), self.reverse)
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes it takes in memory."""
+        return len(self.rle["counts"]) + 700
+
+    def packed(self) -> bytes:
+        """The note as bytes."""
+        return json.dumps({"rle": self.rle, "reverse": self.reverse}, separators=(",", ":")).encode()
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Note:
+        """The note of such bytes."""
+        return cls(**json.loads(data))
 
     def logits(self, device: torch.device) -> Tensor:
         """The mask as sure logits, ``1 1 h4 w4``."""
@@ -74,6 +88,8 @@ class ObjectTrack:
 
     Attributes:
         bank: What later frames may read.
+        spool: Where the values of journals lie.
+        cuts: First frames of scenes, which the session finds.
         prompts: What the user gave.
         corrections: How prompts on tracked frames take effect, where it is not by ``blend``.
         locks: Last frame of each stretch that tracking must not change, by its first.
@@ -85,14 +101,24 @@ class ObjectTrack:
     """
 
     bank: MemoryBank
+    spool: Spool = field(default_factory=Spool)
+    cuts: Collection[int] = ()
     prompts: dict[int, UserPrompt] = field(default_factory=dict)
     corrections: dict[int, Correction] = field(default_factory=dict)
     locks: dict[int, int] = field(default_factory=dict)
     active: dict[int, int] = field(default_factory=dict)
     pending: dict[int, Prediction] = field(default_factory=dict)
     answers: dict[int, Prediction] = field(default_factory=dict)
-    notes: Journal[Note] = field(default_factory=Journal)
-    shown: Journal[Shown] = field(default_factory=Journal)
+    notes: Journal[Note] = field(init=False)
+    shown: Journal[Shown] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.notes, self.shown = Journal(self.spool), Journal(self.spool)
+
+    @property
+    def journals(self) -> dict[str, Journal]:
+        """The tables of every frame that was tracked, by name."""
+        return {"notes": self.notes, "shown": self.shown}
 
     @property
     def started(self) -> bool:
@@ -129,7 +155,7 @@ class ObjectTrack:
 
     def read(self, t: int, *, reverse: bool) -> Selection:
         """What a frame may read."""
-        return self.bank.read(t, reverse=reverse, within=readable(t, self.corrections))
+        return self.bank.read(t, reverse=reverse, within=readable(t, self.corrections, self.cuts))
 
     def previous_logits(self, t: int, device: torch.device) -> Tensor | None:
         """Logits of the newest answer of a frame, from its note if need be: ``1 1 h4 w4``."""
@@ -148,13 +174,13 @@ class ObjectTrack:
         """Remove prompts, answers and memory of a frame; with its last prompt the object's whole track goes."""
         for state in (self.prompts, self.corrections, self.pending, self.answers):
             state.pop(t, None)
-        for journal in self._journals():
+        for journal in self.journals.values():
             journal.put(t, None)
         self.bank.forget(t)
         if not self.prompts:
-            for table in self._tables().values():
+            for table in self.tables().values():
                 table.clear()
-            for journal in self._journals():
+            for journal in self.journals.values():
                 journal.drop()
 
     def take(self, first: float, last: float) -> dict[str, dict[int, Any]]:
@@ -176,10 +202,12 @@ class ObjectTrack:
 
     def unite(self, other: ObjectTrack) -> None:
         """Become this and another object together; what was prompted or remembered of either goes."""
-        notes = {t: _union_of(self.notes, other.notes, t, Note.union) for t in {*self.notes, *other.notes}}
-        shown = {t: _union_of(self.shown, other.shown, t, Shown.union) for t in {*self.shown, *other.shown}}
-        self.take(-math.inf, math.inf)
-        self.give({"notes": notes, "shown": shown})
+        mine = self.take(-math.inf, math.inf)
+        for name, journal in self.journals.items():
+            theirs = other.journals[name].kept
+            for t in sorted({*mine[name], *theirs}):
+                one, *more = [table[t] for table in (mine[name], theirs) if t in table]
+                journal.put(t, one.value.union(more[0].value) if more else one)
 
     def prune(self, anchors: list[int]) -> None:
         """Drop maps and answers that no frame near an anchor needs."""
@@ -191,35 +219,24 @@ class ObjectTrack:
 
     def drop_frames(self, before: int) -> None:
         """Drop notes and masks of frames that cannot be looked at again."""
-        for journal in self._journals():
+        for journal in self.journals.values():
             journal.drop(before)
 
     def capture(self) -> TrackState:
         """What is held now, for :meth:`restore`."""
-        return TrackState(self._copies(), tuple(journal.capture() for journal in self._journals()))
+        return TrackState(self._copies(), tuple(journal.capture() for journal in self.journals.values()))
 
     def restore(self, state: TrackState) -> TrackState:
         """Go back to a captured state, byte for byte; returns the one that was left."""
         left = self._copies()
-        for name, table in self._tables().items():
+        for name, table in self.tables().items():
             table.clear()
             table.update(state.tables[name])
-        pairs = zip(self._journals(), state.replaced, strict=True)
+        pairs = zip(self.journals.values(), state.replaced, strict=True)
         return TrackState(left, tuple(journal.restore(replaced) for journal, replaced in pairs))
 
-    def everything(self) -> dict[str, Mapping[int, Any]]:
-        """All tables by name."""
-        return {**self._tables(), "notes": self.notes, "shown": self.shown}
-
-    def orders(self) -> dict[str, list[int]]:
-        """The frames of the tables whose order counts."""
-        return {name: list(table) for name, table in self._tables().items()}
-
-    def values(self) -> Iterator[MemoryEntry | Prediction]:
-        """Everything that holds tensors."""
-        return TrackState(self._tables(), ()).values()
-
-    def _tables(self) -> dict[str, dict]:
+    def tables(self) -> dict[str, dict]:
+        """The tables that are not journals, by name."""
         bank = self.bank
         return {
             "prompts": self.prompts,
@@ -232,37 +249,40 @@ class ObjectTrack:
             "recent": bank.recent,
         }
 
+    def everything(self) -> dict[str, Mapping[int, Any]]:
+        """All tables by name; values of journals as they are kept."""
+        return {**self.tables(), **{name: journal.kept for name, journal in self.journals.items()}}
+
+    def orders(self) -> dict[str, list[int]]:
+        """The frames of the tables whose order counts."""
+        return {name: list(table) for name, table in self.tables().items()}
+
+    def values(self) -> Iterator[MemoryEntry | Prediction]:
+        """Everything that holds tensors."""
+        return TrackState(self.tables(), ()).values()
+
     def _copies(self) -> dict[str, dict]:
-        return {name: dict(table) for name, table in self._tables().items()}
+        return {name: dict(table) for name, table in self.tables().items()}
 
     def _put(self, name: str, t: int, value: Any) -> None:
-        if name in ("notes", "shown"):
-            (self.notes if name == "notes" else self.shown).put(t, value)
+        if name in self.journals:
+            self.journals[name].put(t, value)
         elif value is None:
-            self._tables()[name].pop(t, None)
+            self.tables()[name].pop(t, None)
         else:
-            self._tables()[name][t] = value
-
-    def _journals(self) -> tuple[Journal, ...]:
-        return self.notes, self.shown
+            self.tables()[name][t] = value
 
     def missing_maps(self, t: int, *, reverse: bool) -> list[int]:
         """Tracked frames that frame ``t`` would read, had their maps not been dropped."""
         step = -1 if reverse else 1
         near = (t - step * back for back in range(self.bank.limits.recent_maps, 0, -1))
-        first, last = readable(t, self.corrections).recent
+        first, last = readable(t, self.corrections, self.cuts).recent
         known = [f for f in near if f in self.notes and first <= f <= last]
         return [f for f in known if f not in self.bank.prompted and not self._has_map(f)]
 
     def _has_map(self, t: int) -> bool:
         entry = self.bank.recent.get(t)
         return entry is not None and entry.features is not None
-
-
-def _union_of(one: Mapping[int, T], other: Mapping[int, T], t: int, union: Callable[[T, T], T]) -> T:
-    if t in one and t in other:
-        return union(one[t], other[t])
-    return one[t] if t in one else other[t]
 
 
 def stack_selections(selections: list[Selection]) -> Selection:

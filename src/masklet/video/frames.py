@@ -8,6 +8,8 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any, SupportsIndex
@@ -43,6 +45,8 @@ class FrameSource:
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._lock = RLock()
         self._closed = False
+        self._reading: ThreadPoolExecutor | None = None
+        self._ahead: Future[None] | None = None
 
     @property
     def length(self) -> int | None:
@@ -87,6 +91,25 @@ class FrameSource:
                 self._cache.popitem(last=False)
             return image
 
+    def prepare(self, index: int) -> None:
+        """Begin to read a frame on a second thread, so that it is there when it is asked for.
+
+        Nothing happens where there is no such frame, while another one is being read so, or where frames do not come
+        from files: a stream would be read before its time.
+        """
+        if not self.files or not (self._ahead is None or self._ahead.done()):
+            return
+        with self._lock:
+            wanted = self.length is not None and 0 <= index < self.length and index not in self._cache
+            if self._closed or not wanted:
+                return
+            self._reading = self._reading or ThreadPoolExecutor(1, thread_name_prefix="masklet-frames")
+            self._ahead = self._reading.submit(self._read_quietly, index)
+
+    def _read_quietly(self, index: int) -> None:
+        with suppress(IndexError, ValueError):  # whoever asks for the frame is told
+            self.frame(index)
+
     def __iter__(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         """All frames in order; a stream until it ends."""
         index = 0
@@ -104,6 +127,8 @@ class FrameSource:
             self._closed = True
             self._cache.clear()
             self._reader.close()
+        if self._reading is not None:
+            self._reading.shutdown()
 
     def __enter__(self) -> FrameSource:
         """Give the source itself."""
