@@ -33,7 +33,7 @@ class FrameFeatures:
 
 @dataclass(frozen=True)
 class Prompts:
-    """Prompts of a batch of objects, in pixels of the model's square input.
+    """Prompts of a batch of objects, in pixels of the model's input.
 
     Attributes:
         points: Clicks and box corners, corners first. None: no sparse prompt at all.
@@ -44,7 +44,7 @@ class Prompts:
 
     points: Float[Tensor, "b n 2"] | None = None
     labels: Int[Tensor, "b n"] | None = None
-    mask: Float[Tensor, "b 1 s s"] | None = None
+    mask: Float[Tensor, "b 1 h w"] | None = None
     previous_logits: Float[Tensor, "b 1 h4 w4"] | None = None
 
     @property

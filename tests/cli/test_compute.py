@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from masklet.cli.compute import check_compute, devices
+from masklet.cli.compute import check_compute, devices, fitting
 
 
 @pytest.fixture
@@ -39,3 +39,13 @@ def test_absurd_inputs():
     for size in (4128, 3_200_000, 10**30):
         with pytest.raises(ValueError, match=f"got --image-size {size}, expected at most 4096"):
             check_compute("cpu", size)
+
+
+def test_how_frames_fill_the_input():
+    assert [fitting(text) for text in ("stretch", "letterbox", "native")] == ["stretch", "letterbox", "native"]
+    assert fitting("288x512") == (288, 512)
+    for text in ("288x500", "0x32", "288", "x", "cover", "99999x32", "-32x32"):
+        with pytest.raises(ValueError, match=f"got --fit {text}, expected stretch, letterbox, native or HEIGHTxWIDTH"):
+            fitting(text)
+    with pytest.raises(ValueError, match="got --fit 32x4128, expected at most 4096 for a side"):
+        fitting("32x4128")

@@ -50,7 +50,9 @@ def test_two_objects_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     assert job.formats == ["png", "overlay"]
     assert job.model == "nano"
     assert main(["demo", "--max-pixels", "7"]) == 0
-    assert jobs[-1].max_pixels == 7
+    assert (jobs[-1].max_pixels, jobs[-1].fit) == (7, "stretch")
+    assert main(["demo", "--fit", "native"]) == 0
+    assert jobs[-1].fit == "native"
 
 
 def test_a_video_of_ones_own_needs_a_prompt(jobs: list[Job], capsys: pytest.CaptureFixture[str]):

@@ -218,3 +218,16 @@ def test_a_model_answers_clicks_for_a_floor(data: Path, tmp_path: Path):
 def test_mistakes_are_named(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture, words: list[str], message: str):
     assert main(["eval", *words[:1], "--data", str(data), "-o", str(tmp_path / "out"), "--workers", "1", *words[1:]])
     assert message in capsys.readouterr().err
+
+
+def test_inputs_that_are_not_square(data: Path, tmp_path: Path, model_file: str, capsys: pytest.CaptureFixture):
+    words = ["vos", "--data", data, "--prompt", "mask", "--videos", 1, "--tracker"]
+    found = {}
+    for fit in ("stretch", "native"):
+        assert run(*words, model_file, "--fit", fit, "-o", tmp_path / fit) == 0
+        record = read_run(tmp_path / fit / "run.json")
+        assert record.settings["fit"] == fit
+        found[fit] = record.vos["mask"].j
+    assert found["stretch"] != found["native"]
+    assert run(*words, "official:sam2.1_hiera_tiny", "--fit", "native", "-o", tmp_path / "o") == 2
+    assert "got --fit native with official:sam2.1_hiera_tiny: the code of others" in capsys.readouterr().err

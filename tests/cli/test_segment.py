@@ -181,3 +181,11 @@ def test_a_folder_that_cannot_be_written(segment, tmp_path: Path, capsys: pytest
     code, out = segment("--point", CLICK, "--model", "not even looked for")
     assert code == 2
     assert capsys.readouterr().err == f"masklet: {out}: Cannot write into a file: choose another -o\n"
+
+
+def test_an_input_of_the_images_own_aspect(segment, tiny: Sam2):
+    code, out = segment("--point", CLICK, "--fit", "32x96")
+    assert code == 0
+    wide = ImagePredictor(tiny, fit=(32, 96))
+    wide.set_image(clip(1)[0])
+    assert np.array_equal(read_label_png(out / "photo.v2.png"), wide.predict(points=[DISC], labels=[1]).mask)

@@ -9,6 +9,7 @@ import pytest
 from rich.progress import Progress
 
 from masklet.cli.main import Terminated, main
+from masklet.inference.options import SessionOptions
 from masklet.inference.session import VideoSession
 from masklet.masks.label_png import read_label_png
 from masklet.masks.palette import davis_palette
@@ -312,3 +313,14 @@ def test_an_interrupted_run_keeps_what_is_finished(track, monkeypatch: pytest.Mo
     assert found == code
     names = [f"masks/{t:05d}.png" for t in range(3)] + [f"objects/001/{t:05d}.png" for t in range(3)]
     assert files(out) == sorted([*names, "masks.coco.json", "scores.json"])
+
+
+def test_an_input_of_the_frames_own_aspect(track, tiny: Sam2, capsys: pytest.CaptureFixture[str]):
+    code, out = track("--point", CLICK, "--fit", "native")
+    assert code == 0
+    session = VideoSession(clip(6), tiny, options=SessionOptions(fit="native"))
+    session.prompt(0, 1, points=[DISC], labels=[1])
+    labels = {r.frame: r.label_map() for r in session.propagate()}
+    assert all(np.array_equal(read_label_png(out / "masks" / f"{t:05d}.png"), labels[t]) for t in range(6))
+    assert track("--point", CLICK, "--fit", "cover")[0] == 2
+    assert "got --fit cover, expected stretch, letterbox, native or HEIGHTxWIDTH" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from masklet.inference.image import ImagePredictor
 from masklet.masks.rle import decode
 from masklet.model.sam2 import Sam2
+from masklet.video.fitting import Fitting
 from tiny_model import DISC, SQUARE, clip, disc
 
 BOX = (46, 24, 62, 40)
@@ -185,3 +186,26 @@ def test_any_clicks_are_answered_or_explained(predictor: ImagePredictor, points:
     else:
         sensible = np.isfinite(result.logits).all() and (result.iou > 0).all() and (result.iou < 1).all()
     assert sensible
+
+
+@pytest.mark.parametrize(
+    ("fit", "low", "shown"),
+    [("letterbox", (16, 16), (11, 16)), ("native", (16, 24), (16, 24)), ((32, 128), (8, 32), (8, 32))],
+)
+def test_other_inputs_than_the_square(tiny: Sam2, frames: list[np.ndarray], fit: Fitting, low: tuple, shown: tuple):
+    predictor = ImagePredictor(tiny, fit=fit)
+    tall = frames[0].transpose(1, 0, 2)
+    both = predictor.encode([frames[0], tall, frames[1]])
+    assert [e.size for e in both] == [SIZE, SIZE[::-1], SIZE]
+    alone = [predictor.encode([image])[0] for image in (frames[0], tall, frames[1])]
+    for one, other in zip(both, alone, strict=True):
+        assert torch.allclose(one.features.embedding, other.features.embedding, atol=1e-4)
+    first = predictor.predict(points=[DISC], embedding=both[0])
+    assert first.low_logits.shape == (3, *low)
+    assert tuple(first.shown.shape) == (3, *shown)
+    assert first.masks.shape == (3, *SIZE)
+    for more in ({"logits": first.low_logits[first.best]}, {"mask": disc(0)}):
+        refined = predictor.predict(points=[DISC], embedding=both[0], **more)
+        assert not np.array_equal(refined.logits, first.logits)
+    with pytest.raises(ValueError, match=f"logits must be one map of {low[0]} x {low[1]}"):
+        predictor.predict(logits=np.zeros((5, 5)), embedding=both[0])

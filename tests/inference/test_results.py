@@ -9,8 +9,10 @@ import torch
 from masklet.inference.results import FrameResult, ObjectResult, Shown, frame_result, without_overlap
 from masklet.masks.rle import decode
 from masklet.structures import Prediction
+from masklet.video.fitting import Fit
 
 SIZE = (8, 12)
+FIT = Fit(SIZE, (32, 64), (24, 64))
 
 
 def result(object_id: int, rows: slice, value: float, *, presence: float = 5.0) -> ObjectResult:
@@ -51,17 +53,18 @@ def test_confidence_is_iou_times_probability(presence: float, factor: float):
 
 
 def test_stability_is_the_overlap_of_masks_at_shifted_thresholds():
-    logits = torch.full((1, 1, *SIZE), -3.0)
+    logits = torch.full((1, 1, *FIT.low), -3.0)
     logits[..., :2, :] = 3.0
     logits[..., 2, :] = 0.5
     logits[..., 3, :] = -0.5
+    logits[..., FIT.low_content[0] :, :] = 0.5  # shown nowhere
     row = torch.ones(1)
     answer = Prediction(logits, row, row, row[None], logits, row[None])
-    made = frame_result(4, SIZE, {1: answer})[1]
+    made = frame_result(4, FIT, {1: answer})[1]
     assert made.stability == 0.5
     assert Shown.of(made).result(1, None).stability == 0.5
     absent = replace(answer, logits=torch.full_like(logits, -1024.0), presence=-row)
-    assert frame_result(4, SIZE, {1: absent})[1].stability == 1
+    assert frame_result(4, FIT, {1: absent})[1].stability == 1
 
 
 @pytest.mark.parametrize(("presence", "doubt"), [(50.0, 0.2), (1e-6, 0.6), (0.0, 0.5), (-2.0, 0.119203), (-50.0, 0.0)])

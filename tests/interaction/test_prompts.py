@@ -17,9 +17,9 @@ from masklet.interaction.prompts import (
     check_labels,
     check_mask,
     check_points,
-    mask_to_model,
     user_prompt,
 )
+from masklet.video.fitting import fit_frame
 
 FRAME = (48, 72)  # height, width
 CPU = torch.device("cpu")
@@ -249,7 +249,7 @@ def test_combinations_that_say_nothing_or_too_much(prompt: dict[str, Any], messa
 
 def test_the_box_comes_first_and_everything_is_scaled():
     prompt = user_prompt(FRAME, points=[(36, 12), (18, 24)], labels=[1, 0], box=(0, 0, 72, 48))
-    model = prompt.to_model(FRAME, 128, CPU)
+    model = prompt.to_model(fit_frame(FRAME, 128), CPU)
     assert model.points is not None
     assert model.labels is not None
     assert model.points[0].tolist() == [[0, 0], [128, 128], [64, 32], [32, 64]]
@@ -260,19 +260,20 @@ def test_the_box_comes_first_and_everything_is_scaled():
 
 def test_earlier_logits_are_clamped():
     previous = torch.tensor([-1024.0, -3.0, 50.0, 0.0]).reshape(1, 1, 2, 2)
-    model = user_prompt(FRAME, points=(1, 1)).to_model(FRAME, 64, CPU, previous)
+    model = user_prompt(FRAME, points=(1, 1)).to_model(fit_frame(FRAME, 64), CPU, previous)
     assert model.previous_logits is not None
     assert model.previous_logits.flatten().tolist() == [-32, -3, 32, 0]
 
 
 def test_a_mask_is_brought_to_the_input():
-    model = user_prompt(FRAME, mask=square()).to_model(FRAME, 64, CPU)
+    fit = fit_frame(FRAME, 64)
+    model = user_prompt(FRAME, mask=square()).to_model(fit, CPU)
     assert model.points is None
     assert model.mask is not None
     assert model.mask.shape == (1, 1, 64, 64)
     assert set(model.mask.unique().tolist()) == {0.0, 1.0}
     assert model.mask.mean().item() == pytest.approx(square().mean(), abs=0.02)
-    assert torch.equal(model.mask, mask_to_model(square(), 64))
+    assert torch.equal(model.mask, fit.mask(square()))
 
 
 def test_newer_prompts_add_clicks_and_replace_box_and_mask():

@@ -5,7 +5,7 @@ import torch
 from masklet.model.click_features import ClickFeatures, soft_maps
 from masklet.structures import Prompts
 
-SIZE = 64  # side of the input in pixels
+SIZE = (64, 64)  # height and width of the input in pixels
 
 
 def prompts(points: list[tuple[float, float]], labels: list[int]) -> Prompts:
@@ -13,17 +13,17 @@ def prompts(points: list[tuple[float, float]], labels: list[int]) -> Prompts:
 
 
 def test_clicks_are_bells_on_their_own_maps():
-    negative, positive, box = soft_maps(prompts([(48, 8), (16, 40)], [0, 1]), 16, SIZE, sigma=8.0)[0]
+    negative, positive, box = soft_maps(prompts([(48, 8), (16, 40)], [0, 1]), SIZE, stride=4, sigma=8.0)[0]
     assert divmod(int(negative.argmax()), 16) == (8 // 4, 48 // 4)  # row from y, column from x
     assert divmod(int(positive.argmax()), 16) == (40 // 4, 16 // 4)
     assert not box.any()
-    one = soft_maps(prompts([(15.5, 39.5)], [1]), 64, SIZE, sigma=8.0)[0, 1]  # the corner of four cells
+    one = soft_maps(prompts([(15.5, 39.5)], [1]), SIZE, stride=1, sigma=8.0)[0, 1]  # the corner of four cells
     assert torch.allclose(one[39:41, 15:17], torch.tensor(1.0), atol=5e-3)
     assert torch.allclose(one[40, 24], torch.exp(torch.tensor(-0.5 * (8.5**2 + 0.5**2) / 64)))
 
 
 def test_a_box_is_full_inside_and_empty_outside():
-    negative, positive, box = soft_maps(prompts([(8, 16), (40, 56)], [2, 3]), 64, SIZE, sigma=4.0)[0]
+    negative, positive, box = soft_maps(prompts([(8, 16), (40, 56)], [2, 3]), SIZE, stride=1, sigma=4.0)[0]
     assert not negative.any()
     assert not positive.any()
     inside = torch.zeros(64, 64, dtype=torch.bool)
@@ -50,12 +50,31 @@ def test_only_clicks_carry_the_feature_under_them():
 
 def test_maps_come_at_both_strides():
     module = ClickFeatures(8, 4)
-    coarse, fine = module.maps(prompts([(16, 40)], [1]), 4, SIZE)
+    coarse, fine = module.maps(prompts([(16, 40)], [1]), SIZE)
     assert coarse.shape == (1, 8, 4, 4)
     assert fine.shape == (1, 4, 16, 16)
     with torch.no_grad():
         module.coarse.weight.zero_()
         module.coarse.weight[0, 1] = 1  # what channel 0 sees of positive clicks
-    coarse, _ = module.maps(prompts([(16, 40)], [1]), 4, SIZE)
+    coarse, _ = module.maps(prompts([(16, 40)], [1]), SIZE)
     assert coarse[0, 0].argmax() == 2 * 4 + 1
     assert not coarse[0, 1:].any()
+
+
+def test_an_input_that_is_not_square():
+    size = (32, 96)
+    wide = soft_maps(prompts([(80, 8), (10, 4), (40, 20)], [1, 2, 3]), size, stride=1, sigma=2.0)[0]
+    assert wide.shape == (3, *size)
+    assert divmod(int(wide[1].argmax()), 96) == (8, 80)
+    assert wide[2, 12, 25] > 0.95
+    assert wide[2, 25, 25] < 0.05
+    assert wide[2, 12, 50] < 0.05
+    module = ClickFeatures(4, 2)
+    with torch.no_grad():
+        module.under_click.weight.copy_(torch.eye(4))
+        module.under_click.bias.zero_()
+    embedding = torch.zeros(1, 4, 2, 6)
+    embedding[0, :, 0, 5] = 1.0  # the cell around (88, 8)
+    tokens = module.tokens(embedding, prompts([(87.5, 7.5), (8, 24)], [1, 1]), size)
+    assert torch.allclose(tokens[0, 0], torch.ones(4))
+    assert not tokens[0, 1].any()

@@ -50,14 +50,14 @@ def test_an_opening_block_attends_in_the_windows_of_the_stage_before():
     assert [block.attention.heads for block in trunk.blocks] == [1, 2, 2, 4, 4, 4, 8]
 
 
-@pytest.mark.parametrize("size", [32, 64, 96, 160])
+@pytest.mark.parametrize("size", [(32, 32), (64, 64), (96, 96), (160, 160), (32, 96), (160, 64)])
 @pytest.mark.parametrize("trunk", [Hiera(CONFIG), EfficientNetLite()], ids=["hiera", "efficientnet"])
-def test_maps_of_any_multiple_of_32(trunk: torch.nn.Module, size: int):
+def test_maps_of_any_multiple_of_32(trunk: torch.nn.Module, size: tuple[int, int]):
     widths = CONFIG.stage_widths if isinstance(trunk, Hiera) else (24, 40, 112, 320)
     with torch.no_grad():
-        maps = trunk.eval()(torch.randn(1, 3, size, size))
+        maps = trunk.eval()(torch.randn(1, 3, *size))
     assert [tuple(m.shape) for m in maps] == [
-        (1, w, size // s, size // s) for w, s in zip(widths, (4, 8, 16, 32), strict=True)
+        (1, w, size[0] // s, size[1] // s) for w, s in zip(widths, (4, 8, 16, 32), strict=True)
     ]
     assert all(m.isfinite().all() for m in maps)
 

@@ -8,6 +8,7 @@ import torch
 
 from masklet.model.config import ModelConfig
 from masklet.model.memory_bank import MemoryBank
+from masklet.model.position import unit_points
 from masklet.model.presence import ABSENT_LOGIT, CERTAIN
 from masklet.model.sam2 import Sam2, no_prompt
 from masklet.structures import MemoryEntry, Prompts, Selection
@@ -228,13 +229,34 @@ def test_the_fallback_is_off_while_training():
 
 def test_a_padding_point_is_added_to_any_points(model: Sam2):
     prompts = clicks(1, 2)
-    sparse, dense = model.prompt_encoder(prompts, 4, 64)
+    sparse, dense = model.prompt_encoder(prompts, (64, 64))
     assert sparse is not None
     assert sparse.shape == (1, 3, 32)
     assert torch.equal(sparse[0, 2], model.prompt_encoder.padding_embedding[0])
     assert dense.shape == (1, 32, 1, 1)
-    empty, _ = model.prompt_encoder(Prompts(), 4, 64)
+    empty, _ = model.prompt_encoder(Prompts(), (64, 64))
     assert empty is None
+
+
+def test_an_input_that_is_not_square(model: Sam2):
+    features = model.encode_image(torch.randn(1, 3, 32, 96, generator=torch.Generator().manual_seed(0)))
+    assert features.embedding.shape[-2:] == (2, 6)
+    code = model.prompt_encoder.position
+    x, y = 16 * 4 + 8.0, 16 * 1 + 8.0  # the centre of row 1, column 4; whole numbers are centres of pixels
+    assert torch.allclose(
+        code(unit_points(torch.tensor([x - 0.5, y - 0.5]), (32, 96))), code.map(2, 6)[0, :, 1, 4], atol=1e-5
+    )
+    mask = torch.zeros(1, 1, 32, 96)
+    mask[..., 8:24, 60:90] = 1
+    given = model.predict(features, Selection(), Prompts(mask=mask))
+    assert torch.equal(given.logits[0, 0] > 0, mask[0, 0, 2::4, 2::4] > 0)
+    entry = model.encode_memory(features, given)
+    assert entry.features is not None
+    assert entry.features.shape[-2:] == (2, 6)
+    tracked = model.predict(features, Selection(((0, entry),), ((1, entry),)))
+    refined = model.predict(features, Selection(), replace(clicks(1), previous_logits=tracked.logits))
+    assert tracked.logits.shape == refined.logits.shape == (1, 1, 8, 24)
+    assert refined.logits.isfinite().all()
 
 
 def test_the_model_keeps_nothing_between_calls(model: Sam2):

@@ -32,9 +32,10 @@ from masklet.inference.image import ImagePredictor
 from masklet.inference.options import SessionOptions
 from masklet.inference.results import FrameResult
 from masklet.inference.session import VideoSession
-from masklet.interaction.prompts import MOST_LOGIT, UserPrompt, mask_to_model, user_prompt
+from masklet.interaction.prompts import MOST_LOGIT, UserPrompt, user_prompt
 from masklet.masks.resize import resize_logits
 from masklet.model.sam2 import Sam2
+from masklet.video.fitting import fit_frame
 from masklet.video.pixels import to_input
 
 pytestmark = [
@@ -192,7 +193,9 @@ class TheirSession:
         given = user_prompt((HEIGHT, WIDTH), **prompt)
         index = self.objects[object_id] = self.session.obj_id_to_idx(object_id)
         if given.mask is not None:
-            self.session.add_mask_inputs(index, frame, mask_to_model(given.mask, self.size).to(DTYPE))
+            self.session.add_mask_inputs(
+                index, frame, fit_frame(given.mask.shape, self.size).mask(given.mask).to(DTYPE)
+            )
         else:
             scaled = their_prompt(given, self.size)
             points = [scaled[k].reshape(1, 1, -1, 2) for k in ("input_boxes", "input_points") if k in scaled]

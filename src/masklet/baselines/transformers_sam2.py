@@ -28,6 +28,7 @@ from ..checkpoints.transformers_config import transformers_config
 from ..interaction.prompts import user_prompt
 from ..masks.resize import resize_logits
 from ..model.sam2 import Sam2
+from ..video.fitting import fit_frame
 from ..video.frames import open_source
 from ..video.pixels import to_input
 
@@ -78,7 +79,7 @@ class TransformersTracker:
             raise IndexError(f"got frame {frame}, expected 0..{session.num_frames - 1}")
         size = (session.video_height, session.video_width)
         given = user_prompt(size, points=points, labels=labels, box=box, mask=mask)
-        asked = given.to_model(size, self._image_size, self.model.device)
+        asked = given.to_model(fit_frame(size, self._image_size), self.model.device)
         index = session.obj_id_to_idx(object_id)
         if asked.mask is not None:
             session.add_mask_inputs(index, frame, asked.mask)

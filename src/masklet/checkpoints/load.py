@@ -53,6 +53,7 @@ def load(
             ``.safetensors`` or ``.pt`` file in any layout, or a folder with one.
         model: Name of the model that the source must hold; None: what the source names, else what its tensors show.
         image_size: Side of the square model input, a multiple of 32; None: the model's own (1024 for official ones).
+            For an input that is not square see ``fit`` of the session's options and of the image predictor.
         device: Where the weights go.
         dtype: What they become, and what the model computes in: ``torch.float32``, ``float16``, ``bfloat16`` or
             ``float64``, whatever the file stores.

@@ -1,6 +1,16 @@
-"""What a command may ask of the machine: a device that is there, and an input that it can hold."""
+"""What a command may ask of the machine and the model: a device that is there, and an input that it can hold."""
 
 from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+if TYPE_CHECKING:
+    from ..video.fitting import Fitting
+
+FitText = Annotated[str, tyro.conf.arg(metavar="stretch|letterbox|native|HxW")]
 
 LARGEST_INPUT = 4096  # four times what the official models were trained at; the cost rises with the fourth power
 
@@ -22,6 +32,26 @@ def check_compute(device: str, image_size: int | None) -> None:
             f"got --image-size {image_size}, expected at most {LARGEST_INPUT}: images and masks keep their own size "
             "whatever the model's input is"
         )
+
+
+def fitting(text: str) -> Fitting:
+    """How frames fill the model's input, as ``--fit`` takes it.
+
+    Raises:
+        ValueError: It is none of the three words and no height and width.
+    """
+    from ..video.fitting import check_fitting
+
+    pair = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text)
+    try:
+        fit = check_fitting(text if pair is None else (int(pair[1]), int(pair[2])))
+    except ValueError:
+        raise ValueError(
+            f"got --fit {text}, expected stretch, letterbox, native or HEIGHTxWIDTH in multiples of 32, as in 288x512"
+        ) from None
+    if isinstance(fit, tuple) and max(fit) > LARGEST_INPUT:
+        raise ValueError(f"got --fit {text}, expected at most {LARGEST_INPUT} for a side")
+    return fit
 
 
 def devices() -> list[str]:

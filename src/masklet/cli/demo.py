@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from ..video.images import DEFAULT_MAX_PIXELS
+from .compute import FitText
 from .prompt_text import video_prompts
 from .track import Job, Texts, run
 
@@ -23,6 +24,7 @@ def demo(
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("demo"),
     model: str = "nano",
     image_size: int | None = None,
+    fit: FitText = "stretch",
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> int:
     """Track two objects through a real video; write their masks and an overlay video.
@@ -35,6 +37,8 @@ def demo(
         output: Folder to write into.
         model: Name, Hugging Face id or file of a model; see masklet models.
         image_size: Side of the model's input, a multiple of 32.
+        fit: How frames fill the input: stretch, to the square; letterbox, into it, the aspect kept; native, an input of
+            the frames' own aspect with as many pixels; HEIGHTxWIDTH.
         max_pixels: Refuse a video with larger frames.
     """
     if source is not None and not point and not box:
@@ -42,7 +46,7 @@ def demo(
     points = list(point) or ([] if box else list(CLICKS))
     prompts = video_prompts(points, [], box, [])
     path = str(clip_path()) if source is None else source
-    run(Job(path, prompts, output, ["png", "overlay"], model, image_size, max_pixels=max_pixels))
+    run(Job(path, prompts, output, ["png", "overlay"], model, image_size, fit, max_pixels=max_pixels))
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from .compute import check_compute
+from .compute import FitText, check_compute, fitting
 from .subjects import FLOORS, Policy, SubjectChoice
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def evaluate(
     split: str | None = None,
     unseen: Path | None = None,
     image_size: int | None = None,
+    fit: FitText = "stretch",
     policy: Policy = "default",
     device: str = "cpu",
     workers: int = 0,
@@ -75,6 +76,8 @@ def evaluate(
         split: Of the data.
         unseen: Text file, a line each: categories (youtube_vos) or videos (lvos_v2) that no training set has.
         image_size: Side of the model's input.
+        fit: How frames fill the input: stretch, to the square; letterbox, into it, the aspect kept; native, an input of
+            the frames' own aspect with as many pixels; HEIGHTxWIDTH.
         policy: Session options: default; official, as the official predictor; benchmark, without post-processing;
             override or barrier, how corrections take effect.
         device: cpu, cuda, mps.
@@ -100,8 +103,10 @@ def evaluate(
         raise ValueError(f"got --layout {layout}, expected merged or objects")
     others, compared = [read_run(path) for path in beside], None if compare is None else read_run(compare)
     check_compute(device, image_size)
+    fitting(fit)
     dataset, output = open_dataset(data, format, split), output.absolute()
-    choice, masks, scored = SubjectChoice(tracker, image_size, policy, device, threads), str(output / MASKS), None
+    choice = SubjectChoice(tracker, image_size, fit, policy, device, threads)
+    masks, scored = str(output / MASKS), None
     if suite == SPEED:
         return _time(choice, dataset, passes, output, others)
     asked = SUITES[suite]

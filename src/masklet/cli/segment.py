@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from ..video.images import DEFAULT_MAX_PIXELS
-from .compute import check_compute
+from .compute import FitText, check_compute, fitting
 from .download_bar import download_bar
 from .output_folder import check_folder, make_output, refuse_overwriting, remove_files
 from .prompt_text import mask_from, numbers
@@ -28,6 +28,7 @@ def segment(
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("out"),
     model: str = "nano",
     image_size: int | None = None,
+    fit: FitText = "stretch",
     device: str = "cpu",
     max_pixels: int = DEFAULT_MAX_PIXELS,
     single: bool = False,
@@ -47,6 +48,8 @@ def segment(
         output: Folder to write into; candidates that an earlier run left for this image are removed.
         model: Name, Hugging Face id or file of a model; see masklet models.
         image_size: Side of the model's input, a multiple of 32.
+        fit: How the image fills the input: stretch, to the square; letterbox, into it, the aspect kept; native, an
+            input of its own aspect with as many pixels; HEIGHTxWIDTH.
         device: cpu, cuda, mps.
         max_pixels: Refuse larger images and mask files.
         single: One mask in place of three candidates.
@@ -66,6 +69,7 @@ def segment(
     from ..video.overlay import overlay
 
     check_compute(device, image_size)
+    how = fitting(fit)
     clicks = [(_pixel(text), 1) for text in point] + [(_pixel(text), 0) for text in negative]
     boxes = [numbers(text, 4, "300,0,500,400") for text in box]
     if not clicks and not boxes and mask is None:
@@ -79,7 +83,8 @@ def segment(
     earlier = candidates(output, image.stem)
     refuse_overwriting([image] if mask is None else [image, mask], [best, drawn, notes, *earlier])
     with download_bar(model) as progress:
-        predictor = ImagePredictor(load(model, image_size=image_size, device=device, progress=progress))
+        loaded = load(model, image_size=image_size, device=device, progress=progress)
+    predictor = ImagePredictor(loaded, fit=how)
     predictor.set_image(picture)
     common = {
         "points": [xy for xy, _ in clicks] or None,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
+
+from .compute import fitting
 
 if TYPE_CHECKING:
     from ..evaluation.work import Subject
@@ -24,6 +26,7 @@ class SubjectChoice:
             ``MODEL+optical-flow``, where a model answers clicks and a floor follows; ``official:MODEL`` or
             ``transformers:MODEL`` for the code of others with the weights of a model.
         image_size: Side of the model's input; None: its own.
+        fit: How frames fill it, as ``--fit`` takes it.
         policy: Which :class:`~masklet.inference.options.SessionOptions`.
         device: Where the model runs.
         threads: Of each process; the same masks need the same number.
@@ -31,6 +34,7 @@ class SubjectChoice:
 
     name: str
     image_size: int | None = None
+    fit: str = "stretch"
     policy: Policy = "default"
     device: str = "cpu"
     threads: int = 1
@@ -38,6 +42,8 @@ class SubjectChoice:
     def __post_init__(self) -> None:
         if self.threads < 1:
             raise ValueError(f"expected at least 1 thread, got {self.threads}")
+        if self.code and self.fit != "stretch":
+            raise ValueError(f"got --fit {self.fit} with {self.name}: the code of others takes square input only")
 
     @property
     def code(self) -> str:
@@ -110,8 +116,9 @@ class SubjectChoice:
             "override": SessionOptions(correction="override"),
             "barrier": SessionOptions(correction="barrier"),
         }[self.policy]
-        segmenter = PredictorSegmenter(model)
-        return Subject(SessionTracker(model, options), segmenter, lambda: segmenter.logits)
+        fit = fitting(self.fit)
+        segmenter = PredictorSegmenter(model, fit=fit)
+        return Subject(SessionTracker(model, replace(options, fit=fit)), segmenter, lambda: segmenter.logits)
 
 
 def _floor(name: str) -> Tracker:

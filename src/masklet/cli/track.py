@@ -14,7 +14,7 @@ import tyro
 
 from ..tracker import Direction
 from ..video.images import DEFAULT_MAX_PIXELS
-from .compute import check_compute
+from .compute import FitText, check_compute, fitting
 from .download_bar import download_bar
 from .frame_range import frame_range
 from .output import PLACES, SCORES, Format, check_output, write_results
@@ -38,6 +38,7 @@ def track(
     format: Annotated[list[Format], tyro.conf.UseAppendAction] = [],  # noqa: B006
     model: str = "nano",
     image_size: int | None = None,
+    fit: FitText = "stretch",
     device: str = "cpu",
     start: int | None = None,
     stop: int | None = None,
@@ -59,6 +60,8 @@ def track(
         format: png (indexed, DAVIS palette; the default), objects (a PNG for each object), coco, sa-v, overlay (H.264).
         model: Name, Hugging Face id or file of a model; see masklet models.
         image_size: Side of the model's input, a multiple of 32: smaller is faster.
+        fit: How frames fill the input: stretch, to the square; letterbox, into it, the aspect kept; native, an input of
+            the frames' own aspect with as many pixels; HEIGHTxWIDTH.
         device: cpu, cuda, mps.
         start: First frame to write; by default the first of the video.
         stop: Last frame to write, itself included; by default the last of the video.
@@ -72,7 +75,9 @@ def track(
     if not prompts:
         raise ValueError("there is nothing to track: give --point, --box or --mask")
     formats: list[Format] = list(dict.fromkeys(format)) or ["png"]
-    run(Job(source, prompts, output, formats, model, image_size, device, start, stop, direction, max_pixels, quiet))
+    run(
+        Job(source, prompts, output, formats, model, image_size, fit, device, start, stop, direction, max_pixels, quiet)
+    )
     return 0
 
 
@@ -86,6 +91,7 @@ class Job:
     formats: list[Format]
     model: str = "nano"
     image_size: int | None = None
+    fit: str = "stretch"
     device: str = "cpu"
     start: int | None = None
     stop: int | None = None
@@ -100,10 +106,12 @@ def run(job: Job) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ..checkpoints.load import load
+    from ..inference.options import SessionOptions
     from ..inference.session import VideoSession
     from ..video.frames import open_source
 
     check_compute(job.device, job.image_size)
+    options = SessionOptions(fit=fitting(job.fit))
     console = Console(stderr=True, quiet=job.quiet, highlight=False, markup=False, emoji=False)
     say = partial(console.print, soft_wrap=True)
     with open_source(job.source, max_pixels=job.max_pixels) as source:
@@ -112,7 +120,7 @@ def run(job: Job) -> None:
         _check(job, source)
         with download_bar(job.model) as progress:
             model = load(job.model, image_size=job.image_size, device=job.device, progress=progress)
-        session = VideoSession(source, model)
+        session = VideoSession(source, model, options=options)
         for (frame, object_id), prompt in sorted(job.prompts.items(), key=lambda item: item[0]):
             _prompt(session, frame, object_id, prompt)
         frames = "frames" if source.length is None else f"{source.length} frames"

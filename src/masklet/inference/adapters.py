@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ..model.sam2 import Sam2
+from ..video.fitting import Fitting
 from .image import ImagePredictor
 from .options import SessionOptions
 from .session import VideoSession
@@ -52,8 +53,8 @@ class SessionTracker:
 class PredictorSegmenter:
     """An :class:`~masklet.tracker.ImageSegmenter` that also gives the logits of its last answer."""
 
-    def __init__(self, model: Sam2) -> None:
-        self.predictor = ImagePredictor(model)
+    def __init__(self, model: Sam2, *, fit: Fitting = "stretch") -> None:
+        self.predictor = ImagePredictor(model, fit=fit)
         self.logits: Float[np.ndarray, "m h4 w4"] | None = None
 
     def set_image(self, image: Any) -> None:

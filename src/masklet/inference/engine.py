@@ -6,6 +6,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from ..masks.components import fill_small_holes
 from ..model.memory_bank import BankLimits, MemoryBank
 from ..model.sam2 import Sam2
 from ..structures import FrameFeatures, Prediction, Selection
+from ..video.fitting import Fit, fit_frame
 from ..video.frames import FrameSource
 from ..video.live import LiveFrames
-from ..video.pixels import to_input
 from ..video.scene_cuts import SceneCuts
 from .options import SessionOptions
 from .spool import Spool
@@ -48,11 +49,18 @@ class Engine:
     ) -> None:
         self.model, self.source, self.options, self._tracks = model, source, options, tracks
         self.features: OrderedDict[int, FrameFeatures] = OrderedDict()
-        size = model.config.image_size
-        self._hole_area = round(options.fill_holes * (size / 1024) ** 2)
         self.spool = Spool(None if options.max_ram_mb is None else round(1e6 * options.max_ram_mb))
         self.cuts = SceneCuts(source.frame)
-        self._object_batch = options.object_batch or (8 if size // 16 <= BATCHED_SIDE else 1)
+        self._object_batch = options.object_batch or (8 if model.config.image_size // 16 <= BATCHED_SIDE else 1)
+
+    @cached_property
+    def fit(self) -> Fit:
+        """Where the frames lie in the model's input.
+
+        Raises:
+            ValueError: No frame of a live video has come yet.
+        """
+        return fit_frame(self.source.size, self.model.config.image_size, self.options.fit)
 
     def limits(self) -> BankLimits:
         """How much of the past a frame of this video may read."""
@@ -104,7 +112,7 @@ class Engine:
         answer = self.model.predict(
             features,
             Selection() if note is None else track.read(t, reverse=reverse),
-            given.to_model(self.source.size, self.model.config.image_size, device, previous),
+            given.to_model(self.fit, device, previous),
             stability_fallback=self.options.stability_fallback,
         )
         return self._finished(split_prediction(answer, 0))
@@ -151,7 +159,7 @@ class Engine:
         frame = self.source.frame(t)
         if ahead is not None and isinstance(self.source, FrameSource):
             self.source.prepare(ahead)
-        image = to_input(frame, self.model.config.image_size, resample=self.options.resample)
+        image = self.fit.pixels(frame, self.options.resample)
         features = self.model.encode_image(image.to(self.model.device))
         self.features[t] = features
         needed = {f for track in self._tracks.values() for f in track.pending}
@@ -191,8 +199,7 @@ class Engine:
                 log.info("the memory of frame %d cannot be restored: %s", f, error)
                 continue
             mask = track.notes[f].logits(self.model.device) > 0
-            size = self.model.config.image_size
-            given = torch.nn.functional.interpolate(mask.float(), (size, size), mode="nearest")
+            given = torch.nn.functional.interpolate(mask.float(), self.fit.input, mode="nearest")
             adopted, previous = self.model.adopt_mask(features, given), track.bank.before(f, reverse=reverse)
             entry = split_entry(self.model.encode_memory(features, adopted, previous), 0)
             known = track.bank.recent.get(f)
@@ -202,4 +209,6 @@ class Engine:
 
     def _finished(self, answer: Prediction) -> Prediction:
         """An answer as it is shown and refined: small holes closed. Memories of tracked frames are made before."""
-        return replace(answer, logits=fill_small_holes(answer.logits, self._hole_area))
+        height, width = self.fit.content
+        area = round(self.options.fill_holes * height * width / 1024**2)
+        return replace(answer, logits=fill_small_holes(answer.logits, area))

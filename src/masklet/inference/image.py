@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..interaction.prompts import MOST_LOGIT, UserPrompt, check_mask, numbers_of, user_prompt
 from ..masks.components import fill_small_holes, remove_small_specks
@@ -19,8 +18,9 @@ from ..masks.resize import resize_logits
 from ..masks.rle import encode
 from ..model.sam2 import GIVEN_MASK_BIAS, GIVEN_MASK_SCALE
 from ..structures import FrameFeatures, Prompts, Selection
+from ..video.fitting import Fit, Fitting, check_fitting, fit_frame
 from ..video.images import to_rgb_array
-from ..video.pixels import Resample, to_input
+from ..video.pixels import Resample
 from .named_model import ModelOrName, as_model
 
 CLEANED_LOGIT = 10.0
@@ -33,12 +33,17 @@ class ImageEmbedding:
     Attributes:
         features: What the image encoder said.
         conditioned: The stride-16 map with the no-memory code: an image is a video of one frame.
-        size: Height and width of the image.
+        fit: Where the image lies in the model's input.
     """
 
     features: FrameFeatures
     conditioned: Float[Tensor, "1 c h w"]
-    size: tuple[int, int]
+    fit: Fit
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image."""
+        return self.fit.frame
 
 
 @dataclass(frozen=True)
@@ -46,16 +51,16 @@ class ImageResult:
     """Candidate masks of one prompt.
 
     Attributes:
-        low_logits: Logits at stride 4 of the square input, -32..32: give the best one back to refine it.
+        low_logits: Logits at stride 4 of the model's input, -32..32: give the best one back to refine it.
         iou: Predicted IoU of each candidate.
         size: Height and width of the image.
-        shown: Logits at stride 4 that masks are made from, after clean-up.
+        shown: Logits at stride 4 that masks are made from: of what the image fills of the input, after clean-up.
     """
 
     low_logits: Float[np.ndarray, "m h4 w4"]
     iou: Float[np.ndarray, " m"]
     size: tuple[int, int]
-    shown: Float[Tensor, "m h4 w4"]
+    shown: Float[Tensor, "m p q"]
 
     @cached_property
     def logits(self) -> Float[np.ndarray, "m h w"]:
@@ -88,6 +93,8 @@ class ImagePredictor:
 
     Args:
         model: A model from :func:`masklet.load`, or a name or path for it.
+        fit: How images fill the model's input: ``stretch`` (official), ``letterbox``, ``native`` or a height and width;
+            see :mod:`~masklet.video.fitting`.
         resample: Resize filter; ``official_image`` for the digits of the official predictor.
         max_hole_area: Holes of at most this many stride-4 pixels are filled (official default 0: none).
         max_speck_area: Specks of at most this many stride-4 pixels are removed (official default 0: none).
@@ -98,12 +105,14 @@ class ImagePredictor:
         self,
         model: ModelOrName = "nano",
         *,
+        fit: Fitting = "stretch",
         resample: Resample = "masklet",
         max_hole_area: int = 0,
         max_speck_area: int = 0,
         stability_fallback: bool = True,
     ) -> None:
         self.model = as_model(model)
+        self.fit: Fitting = check_fitting(fit)
         self.resample: Resample = resample
         self.max_hole_area, self.max_speck_area = max_hole_area, max_speck_area
         self.stability_fallback = stability_fallback
@@ -123,19 +132,21 @@ class ImagePredictor:
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Any]) -> list[ImageEmbedding]:
-        """Encode images in one pass of the encoder; sizes may differ."""
-        if not images:
-            return []
+        """Encode images of any sizes; those with inputs of one size (all, unless ``native``) in one pass."""
         frames = [to_rgb_array(image) for image in images]
-        size = self.model.config.image_size
-        inputs = torch.cat([to_input(frame, size, resample=self.resample) for frame in frames])
-        features = self.model.encode_image(inputs.to(self.model.device))
-        conditioned = self.model.condition(features, Selection())
-        rows = [torch.tensor([i], device=self.model.device) for i in range(len(frames))]
-        return [
-            ImageEmbedding(features.take(row), conditioned[row], frame.shape[:2])
-            for row, frame in zip(rows, frames, strict=True)
-        ]
+        fits = [fit_frame(frame.shape[:2], self.model.config.image_size, self.fit) for frame in frames]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for i, fit in enumerate(fits):
+            groups.setdefault(fit.input, []).append(i)
+        embeddings: dict[int, ImageEmbedding] = {}
+        for together in groups.values():
+            inputs = torch.cat([fits[i].pixels(frames[i], self.resample) for i in together])
+            features = self.model.encode_image(inputs.to(self.model.device))
+            conditioned = self.model.condition(features, Selection())
+            for k, i in enumerate(together):
+                row = torch.tensor([k], device=self.model.device)
+                embeddings[i] = ImageEmbedding(features.take(row), conditioned[row], fits[i])
+        return [embeddings[i] for i in range(len(frames))]
 
     @property
     def embedding(self) -> ImageEmbedding:
@@ -193,7 +204,7 @@ class ImagePredictor:
             embedding: As in :meth:`predict`.
         """
         image = embedding or self.embedding
-        prompts = [self._prompt(request, image.size) for request in requests]
+        prompts = [self._prompt(request, image.fit) for request in requests]
         groups: dict[tuple[int, bool], list[int]] = {}
         for i, prompt in enumerate(prompts):
             groups.setdefault((prompt.count, prompt.previous_logits is not None), []).append(i)
@@ -208,50 +219,49 @@ class ImagePredictor:
                 stability_fallback=self.stability_fallback,
             )
             for row, i in enumerate(rows):
-                results[i] = self._result(answer.candidates[row], answer.candidate_iou[row], image.size)
+                results[i] = self._result(answer.candidates[row], answer.candidate_iou[row], image.fit)
         return [results[i] for i in range(len(prompts))]
 
-    def _prompt(self, request: dict[str, Any], size: tuple[int, int]) -> Prompts:
+    def _prompt(self, request: dict[str, Any], fit: Fit) -> Prompts:
         unknown = set(request) - {"points", "labels", "box", "mask", "logits"}
         if unknown:
             raise ValueError(f"unknown prompt {sorted(unknown)}: use points, labels, box, mask and logits")
         points, labels, box = request.get("points"), request.get("labels"), request.get("box")
-        previous = self._previous(request.get("mask"), request.get("logits"), size)
+        previous = self._previous(request.get("mask"), request.get("logits"), fit)
         if points is None and box is None and previous is not None:
             if labels is not None:
                 raise ValueError("labels were given without points: give one label for each point")
             return Prompts(previous_logits=previous)
-        given: UserPrompt = user_prompt(size, points=points, labels=labels, box=box)
-        return given.to_model(size, self.model.config.image_size, self.model.device, previous)
+        given: UserPrompt = user_prompt(fit.frame, points=points, labels=labels, box=box)
+        return given.to_model(fit, self.model.device, previous)
 
-    def _previous(self, mask: Any, logits: Any, size: tuple[int, int]) -> Tensor | None:
-        side = self.model.config.image_size // 4
+    def _previous(self, mask: Any, logits: Any, fit: Fit) -> Tensor | None:
+        height, width = fit.low
         if mask is not None and logits is not None:
             raise ValueError("give either a mask or logits to refine, not both")
         if mask is not None:
-            full = torch.from_numpy(check_mask(mask, size).astype(np.float32))[None, None]
-            full = full * GIVEN_MASK_SCALE + GIVEN_MASK_BIAS
-            previous = F.interpolate(full, (side, side), mode="bilinear", align_corners=False, antialias=True)
+            full = torch.from_numpy(check_mask(mask, fit.frame).astype(np.float32))[None, None]
+            previous = fit.soft_mask(full * GIVEN_MASK_SCALE + GIVEN_MASK_BIAS, outside=GIVEN_MASK_BIAS)
         elif logits is not None:
-            previous = torch.from_numpy(numbers_of(logits, "logits", f"one map of {side} x {side}").copy())
-            previous = previous.reshape(1, 1, *previous.shape[-2:]) if previous.numel() == side * side else previous
-            if previous.shape != (1, 1, side, side):
+            previous = torch.from_numpy(numbers_of(logits, "logits", f"one map of {height} x {width}").copy())
+            previous = previous.reshape(1, 1, *previous.shape[-2:]) if previous.numel() == height * width else previous
+            if previous.shape != (1, 1, height, width):
                 raise ValueError(
-                    f"logits must be one map of {side} x {side} (low_logits of an earlier candidate), "
+                    f"logits must be one map of {height} x {width} (low_logits of an earlier candidate), "
                     f"got shape {np.shape(logits)}"
                 )
         else:
             return None
         return previous.clamp(-MOST_LOGIT, MOST_LOGIT).to(self.model.device)
 
-    def _result(self, candidates: Tensor, iou: Tensor, size: tuple[int, int]) -> ImageResult:
-        shown = candidates[:, None]
+    def _result(self, candidates: Tensor, iou: Tensor, fit: Fit) -> ImageResult:
+        shown = fit.cut(candidates[:, None])
         if self.max_hole_area:
             shown = fill_small_holes(shown, self.max_hole_area, CLEANED_LOGIT)
         if self.max_speck_area:
             shown = remove_small_specks(shown, self.max_speck_area, -CLEANED_LOGIT)
         low = candidates.clamp(-MOST_LOGIT, MOST_LOGIT).float().cpu().numpy()
-        return ImageResult(low, iou.float().cpu().numpy(), size, shown[:, 0])
+        return ImageResult(low, iou.float().cpu().numpy(), fit.frame, shown[:, 0])
 
 
 def _stack(prompts: list[Prompts]) -> Prompts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..video.fitting import Fitting, check_fitting
 from ..video.pixels import Resample
 from .corrections import Correction, check_correction
 
@@ -13,6 +14,8 @@ class SessionOptions:
     """Post-processing and memory policy.
 
     Attributes:
+        fit: How frames fill the model's input: ``stretch`` (official), ``letterbox``, ``native`` or a height and width;
+            see :mod:`~masklet.video.fitting`.
         resample: Resize filter from frame to input; ``official_video`` for the digits of the official predictor.
         stability_fallback: An unstable single mask gives way to the best of three (official default).
         binarize_prompted: Memories of prompted frames are made from sharp masks (official default).
@@ -40,6 +43,7 @@ class SessionOptions:
         undo_mb: What they may keep of memory that the session itself has dropped, in megabytes.
     """
 
+    fit: Fitting = "stretch"
     resample: Resample = "masklet"
     stability_fallback: bool = True
     binarize_prompted: bool = True
@@ -60,6 +64,7 @@ class SessionOptions:
 
     def __post_init__(self) -> None:
         check_correction(self.correction)
+        check_fitting(self.fit)
         if self.max_ram_mb is not None and not self.max_ram_mb >= 0:
             raise ValueError(f"max_ram_mb must be at least 0, or None for no bound, got {self.max_ram_mb}")
 

@@ -18,6 +18,7 @@ from ..masks.resize import resize_logits
 from ..masks.rle import Rle, decode, encode, union
 from ..model.candidates import stability
 from ..structures import Prediction
+from ..video.fitting import Fit
 
 STABILITY_OFFSET = 1.0  # as for SAM's automatic masks
 
@@ -29,7 +30,7 @@ class ObjectResult:
     Attributes:
         frame: Index of the frame.
         object_id: The object.
-        low_logits: Mask logits at stride 4 of the model's square input; None: only the mask is still kept.
+        low_logits: Mask logits at stride 4 of what the frame fills of the input; None: only the mask is still kept.
         iou: Predicted IoU of the mask, 0..1.
         presence: Presence logit; above 0 means that the object is in the frame.
         size: Height and width of the video.
@@ -208,24 +209,22 @@ class FrameResult(Mapping[int, ObjectResult]):
         return labels
 
 
-def frame_result(
-    t: int, size: tuple[int, int], answers: Mapping[int, Prediction], *, apart: bool = False
-) -> FrameResult:
+def frame_result(t: int, fit: Fit, answers: Mapping[int, Prediction], *, apart: bool = False) -> FrameResult:
     """Answers for objects of one frame, ``apart`` so that no two share a pixel, as a result at the video's size."""
     results = {
         i: ObjectResult(
             frame=t,
             object_id=i,
-            low_logits=a.logits[0, 0],
+            low_logits=fit.cut(a.logits[0, 0]),
             iou=float(a.iou[0]),
             presence=float(a.presence[0]),
-            size=size,
+            size=fit.frame,
             prompted=a.from_prompt,
-            stability=float(stability(a.logits[:1], STABILITY_OFFSET)),
+            stability=float(stability(fit.cut(a.logits[:1]), STABILITY_OFFSET)),
         )
         for i, a in answers.items()
     }
-    return FrameResult(t, size, without_overlap(results) if apart else results)
+    return FrameResult(t, fit.frame, without_overlap(results) if apart else results)
 
 
 def probability(presence: float) -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.sam2 import Sam2
+from ..video.fitting import check_fitting
 from ..video.frames import FrameSource
 from ..video.live import LiveFrames
 from . import fingerprint
@@ -124,6 +125,12 @@ def model_of(header: Mapping[str, Any], path: Path, given: Any) -> Any:
     if given is None and known is None:
         raise ValueError(f"{path} was made with a model in memory: pass it as model")
     return known if given is None else given
+
+
+def options_of(header: Mapping[str, Any]) -> SessionOptions:
+    """The options that the session had; a file says pairs as lists."""
+    plain = header["options"]
+    return SessionOptions(**{**plain, "fit": check_fitting(plain["fit"])})
 
 
 def check_fits(header: Mapping[str, Any], path: Path, source: FrameSource | LiveFrames, model: Sam2) -> None:

@@ -29,7 +29,7 @@ from .named_model import ModelOrName, as_model
 from .options import SessionOptions
 from .results import FrameResult, ObjectResult
 from .run import Run, checked_range, frames_in_order
-from .saving import Autosave, check_fits, header_of, model_of, source_of, tracks_of
+from .saving import Autosave, check_fits, header_of, model_of, options_of, source_of, tracks_of
 from .session_file import SessionFile, opened
 from .showing import answered, known
 from .suggestions import Suggestion, suggest
@@ -102,7 +102,7 @@ class VideoSession:
 
         Logits are there for prompted frames and the last few tracked ones.
         """
-        return known(self._engine.checked_frame(frame), self.size, self._tracks, apart=self.options.non_overlap)
+        return known(self._engine.checked_frame(frame), self._engine.fit, self._tracks, apart=self.options.non_overlap)
 
     def consistency(self, frame: int) -> dict[int, float]:
         """Overlap of each mask with the one before it, moved as the picture did; :func:`~.consistency.consistency`."""
@@ -300,7 +300,7 @@ class VideoSession:
         with opened(Path(path)) as file:
             header = file.header()
             parts = source_of(header, file.path, source), model_of(header, file.path, model)
-            session = cls(*parts, options=SessionOptions(**header["options"]))
+            session = cls(*parts, options=options_of(header))
             check_fits(header, file.path, session.source, session.model)
             session._tracks.update(tracks_of(file, session._engine))
             session._engine.cuts.found.update(header["cuts"])
@@ -390,7 +390,7 @@ class VideoSession:
 
     def _result(self, t: int, answers: dict[int, Prediction]) -> FrameResult:
         apart, kept = self.options.non_overlap, self.options.keep_results
-        return answered(t, self.size, answers, self._tracks, apart=apart, kept=kept)
+        return answered(t, self._engine.fit, answers, self._tracks, apart=apart, kept=kept)
 
     def _track(self, object_id: int) -> ObjectTrack:
         if object_id not in self._tracks:

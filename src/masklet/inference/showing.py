@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..structures import Prediction
+from ..video.fitting import Fit
 from .results import FrameResult, Shown, frame_result
 from .track import ObjectTrack
 
@@ -14,20 +15,20 @@ Tracks = Mapping[int, ObjectTrack]
 
 
 def answered(
-    t: int, size: tuple[int, int], answers: Mapping[int, Prediction], tracks: Tracks, *, apart: bool, kept: bool
+    t: int, fit: Fit, answers: Mapping[int, Prediction], tracks: Tracks, *, apart: bool, kept: bool
 ) -> FrameResult:
     """Answers of a frame as a result, together with the objects whose masks are locked there.
 
     Args:
         t: The frame.
-        size: Height and width of the video.
+        fit: Where the frame lies in the model's input.
         answers: By object.
         tracks: All objects; their order is that of the result.
         apart: No two objects share a pixel; locked ones keep theirs.
         kept: Keep the masks in the tracks.
     """
     locked = {i: track.shown[t].result(i, None) for i, track in tracks.items() if track.locked(t)}
-    fresh = frame_result(t, size, answers, apart=apart).objects
+    fresh = frame_result(t, fit, answers, apart=apart).objects
     if apart and locked:
         taken = np.any([one.mask for one in locked.values()], axis=0)
         fresh = {i: one.without(taken) for i, one in fresh.items()}
@@ -36,13 +37,13 @@ def answered(
         for i, one in fresh.items():
             tracks[i].shown.put(t, Shown.of(one))
     together = {**fresh, **locked}
-    return FrameResult(t, size, {i: together[i] for i in tracks if i in together})
+    return FrameResult(t, fit.frame, {i: together[i] for i in tracks if i in together})
 
 
-def known(t: int, size: tuple[int, int], tracks: Tracks, *, apart: bool) -> FrameResult:
+def known(t: int, fit: Fit, tracks: Tracks, *, apart: bool) -> FrameResult:
     """All that is known of a frame: what was kept of it, else the newest answers."""
     answers = {i: track.known(t) for i, track in tracks.items()}
-    fresh = frame_result(t, size, {i: one for i, one in answers.items() if one is not None}, apart=apart)
+    fresh = frame_result(t, fit, {i: one for i, one in answers.items() if one is not None}, apart=apart)
     kept = {i: track.shown.get(t) for i, track in tracks.items()}
     found = {i: fresh.get(i) if one is None else one.result(i, fresh.get(i)) for i, one in kept.items()}
-    return FrameResult(t, size, {i: one for i, one in found.items() if one is not None})
+    return FrameResult(t, fit.frame, {i: one for i, one in found.items() if one is not None})

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..masks.resize import resize_binary_mask
 from ..structures import Prompts
+from ..video.fitting import Fit
 
 BOX_LABELS = (2, 3)
 MOST_LOGIT = 32.0  # earlier answers are clamped before they are refined. Parity: sam2_video_predictor.py:262
@@ -56,36 +56,25 @@ class UserPrompt:
         clicks = np.array_equal(self.points[:n], older.points) and np.array_equal(self.labels[:n], older.labels)
         return self.mask is None and older.mask is None and same_box and clicks
 
-    def to_model(
-        self, frame: tuple[int, int], image_size: int, device: torch.device, previous: Tensor | None = None
-    ) -> Prompts:
-        """Prompts in pixels of the model's square input: box corners first, then clicks.
+    def to_model(self, fit: Fit, device: torch.device, previous: Tensor | None = None) -> Prompts:
+        """Prompts in pixels of the model's input: box corners first, then clicks.
 
         Args:
-            frame: Height and width of the frame.
-            image_size: Side of the model's input.
+            fit: Where the frame lies in the model's input.
             device: Where the model is.
             previous: Logits of the answer that this prompt refines.
         """
         if self.mask is not None:
-            return Prompts(mask=mask_to_model(self.mask, image_size).to(device))
+            return Prompts(mask=fit.mask(self.mask).to(device))
         points, labels = self.points, self.labels
         if self.box is not None:
             points = np.concatenate((self.box.reshape(2, 2), points))
             labels = np.concatenate((BOX_LABELS, labels))
-        scale = torch.tensor([frame[1], frame[0]], dtype=torch.float32)
-        scaled = torch.from_numpy(points.astype(np.float32)) / scale * image_size
         return Prompts(
-            points=scaled[None].to(device),
+            points=fit.points(points)[None].to(device),
             labels=torch.from_numpy(labels.astype(np.int64))[None].to(device),
             previous_logits=None if previous is None else previous.clamp(-MOST_LOGIT, MOST_LOGIT),
         )
-
-
-def mask_to_model(mask: Bool[np.ndarray, "h w"], image_size: int) -> Float[Tensor, "1 1 s s"]:
-    """A mask at the model's input size: antialiased, then at least one half."""
-    resized = resize_binary_mask(mask, (image_size, image_size))
-    return torch.from_numpy(np.asarray(resized, np.float32))[None, None]
 
 
 def user_prompt(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..structures import Prompts
+from .position import unit_points
 
 
 class ClickFeatures(nn.Module):
@@ -23,34 +24,41 @@ class ClickFeatures(nn.Module):
         self.coarse = nn.Conv2d(3, width, 1, bias=False)
         self.fine = nn.Conv2d(3, skip_width, 1, bias=False)
 
-    def tokens(self, embedding: Float[Tensor, "b c h w"], prompts: Prompts, image_size: int) -> Float[Tensor, "b m c"]:
+    def tokens(
+        self, embedding: Float[Tensor, "b c h w"], prompts: Prompts, size: tuple[int, int]
+    ) -> Float[Tensor, "b m c"]:
         """What to add to the sparse tokens: the embedding at each click, zero for corners and padding."""
         assert prompts.points is not None and prompts.labels is not None
-        grid = (prompts.points + 0.5) / image_size * 2 - 1
+        grid = unit_points(prompts.points, size) * 2 - 1
         grid = grid[:, :, None].to(embedding)
         sampled = F.grid_sample(embedding, grid, align_corners=False)[..., 0].transpose(1, 2)  # [b n c]
         clicked = ((prompts.labels == 0) | (prompts.labels == 1))[..., None]
         return F.pad(self.under_click(sampled) * clicked, (0, 0, 0, 1))
 
-    def maps(self, prompts: Prompts, side: int, image_size: int) -> tuple[Tensor, Tensor]:
-        """What to add to the embedding (side ``side``) and to the stride-4 skip."""
-        coarse = soft_maps(prompts, side, image_size, sigma=16.0)
-        fine = soft_maps(prompts, 4 * side, image_size, sigma=8.0)
+    def maps(self, prompts: Prompts, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """What to add to the embedding and to the stride-4 skip of an input of ``size`` (height, width)."""
+        coarse = soft_maps(prompts, size, stride=16, sigma=16.0)
+        fine = soft_maps(prompts, size, stride=4, sigma=8.0)
         return self.coarse(coarse.to(self.coarse.weight)), self.fine(fine.to(self.fine.weight))
 
 
-def soft_maps(prompts: Prompts, side: int, image_size: int, sigma: float) -> Float[Tensor, "b 3 side side"]:
+def soft_maps(prompts: Prompts, size: tuple[int, int], stride: int, sigma: float) -> Float[Tensor, "b 3 h w"]:
     """Maps of negative clicks, positive clicks (Gaussians of ``sigma`` pixels) and the inside of the box."""
     points, labels = prompts.points, prompts.labels
     assert points is not None and labels is not None
-    centre = (torch.arange(side, device=points.device, dtype=points.dtype) + 0.5) * (image_size / side)
-    offset = centre - (points[..., None] + 0.5)  # [b n 2 side]
-    bell = torch.exp(-0.5 * (offset / sigma) ** 2)
-    bell = bell[:, :, 1, :, None] * bell[:, :, 0, None, :]  # [b n side side]
+
+    def offsets(axis: int, length: int) -> Float[Tensor, "b n cells"]:
+        centre = (torch.arange(length // stride, device=points.device, dtype=points.dtype) + 0.5) * stride
+        return centre - (points[..., axis, None] + 0.5)
+
+    x, y = offsets(0, size[1]), offsets(1, size[0])
+    bell = _outer(torch.exp(-0.5 * (y / sigma) ** 2), torch.exp(-0.5 * (x / sigma) ** 2))
     clicks = [(bell * (labels == label)[..., None, None]).amax(1) for label in (0, 1)]
-    ramp = torch.sigmoid(offset / (0.5 * sigma))
-    after = ramp[:, :, 1, :, None] * ramp[:, :, 0, None, :]  # right of and below the point
-    before = (1 - ramp)[:, :, 1, :, None] * (1 - ramp)[:, :, 0, None, :]
-    first = (after * (labels == 2)[..., None, None]).amax(1)
-    second = (before * (labels == 3)[..., None, None]).amax(1)
+    right, below = torch.sigmoid(x / (0.5 * sigma)), torch.sigmoid(y / (0.5 * sigma))
+    first = (_outer(below, right) * (labels == 2)[..., None, None]).amax(1)
+    second = (_outer(1 - below, 1 - right) * (labels == 3)[..., None, None]).amax(1)
     return torch.stack((*clicks, first * second), dim=1)
+
+
+def _outer(y: Float[Tensor, "b n h"], x: Float[Tensor, "b n w"]) -> Float[Tensor, "b n h w"]:
+    return y[..., :, None] * x[..., None, :]

@@ -42,7 +42,8 @@ class ModelConfig:
     A field exists only if released weights differ in it or an ablation needs it.
 
     Attributes:
-        image_size: Default side of the square input, a multiple of 32. Weights do not depend on it.
+        image_size: Side of the square input, a multiple of 32; an input that is not square has about as many pixels.
+            Weights do not depend on it.
         memories: Memory slots: one code for prompted frames and ``memories - 1`` recent frames.
         pointers: Frames whose object pointers can be read: ``pointers - 1`` recent ones besides the prompted; 0: none.
         prompted_weight: How many times memory attention counts the maps of prompted frames.

@@ -69,7 +69,7 @@ class EfficientNetLite(nn.Module):
                 channels = width
             self.stages.append(blocks)
 
-    def forward(self, image: Float[Tensor, "b 3 s s"]) -> list[Float[Tensor, "b _ _ _"]]:
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         """Maps at strides 4, 8, 16 and 32."""
         x = F.relu6(self.stem(image))
         maps = []

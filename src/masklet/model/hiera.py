@@ -119,7 +119,7 @@ class Hiera(nn.Module):
         tiled = window.tile(1, 1, *tiles)[:, :, :height, :width]
         return (background + tiled).permute(0, 2, 3, 1)
 
-    def forward(self, image: Float[Tensor, "b 3 s s"]) -> list[Float[Tensor, "b _ _ _"]]:
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         """Maps at strides 4, 8, 16 and 32."""
         x = self.patch(image).permute(0, 2, 3, 1)
         x = x + self.position_map(x.shape[1], x.shape[2])

@@ -47,6 +47,6 @@ class ImageEncoder(nn.Module):
         self.trunk = EfficientNetLite() if isinstance(trunk, EfficientNetConfig) else Hiera(trunk, drop_path)
         self.neck = Neck(config)
 
-    def forward(self, image: Float[Tensor, "b 3 s s"]) -> FrameFeatures:
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> FrameFeatures:
         """Features of normalised images."""
         return self.neck(self.trunk(image))

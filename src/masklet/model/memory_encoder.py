@@ -27,7 +27,7 @@ class MaskDownsampler(nn.Module):
         self.norms = nn.ModuleList(LayerNorm2d(b) for b in widths)
         self.out = nn.Conv2d(channels[-1], width, 1)
 
-    def forward(self, mask: Float[Tensor, "b 1 s s"]) -> Float[Tensor, "b c h w"]:
+    def forward(self, mask: Float[Tensor, "b 1 p q"]) -> Float[Tensor, "b c h w"]:
         """Encode a mask whose values run from -10 to 10."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
             mask = F.gelu(norm(conv(mask)))
@@ -44,13 +44,13 @@ class MemoryEncoder(nn.Module):
         self.fuser = nn.Sequential(ConvNeXtBlock(width), ConvNeXtBlock(width))
         self.out = nn.Conv2d(width, memory_width, 1)
 
-    def forward(self, embedding: Float[Tensor, "#b c h w"], mask: Float[Tensor, "b 1 s s"]) -> Float[Tensor, "b m h w"]:
+    def forward(self, embedding: Float[Tensor, "#b c h w"], mask: Float[Tensor, "b 1 p q"]) -> Float[Tensor, "b m h w"]:
         """Memory map of an unconditioned embedding and a scaled mask."""
         return self.out(self.fuser(self.image(embedding) + self.mask(mask)))
 
 
-def scale_mask(logits: Float[Tensor, "b 1 h w"], size: int, binarize: bool) -> Float[Tensor, "b 1 s s"]:
+def scale_mask(logits: Float[Tensor, "b 1 h w"], size: tuple[int, int], binarize: bool) -> Float[Tensor, "b 1 p q"]:
     """Logits at the input size, squashed to -10..10 (to exactly -10 or 10 with ``binarize``)."""
-    full = F.interpolate(logits.float(), (size, size), mode="bilinear", align_corners=False)
+    full = F.interpolate(logits.float(), size, mode="bilinear", align_corners=False)
     mask = (full > 0).float() if binarize else torch.sigmoid(full)
     return mask * MASK_SCALE + MASK_BIAS

@@ -51,6 +51,15 @@ def sine_code(x: Float[Tensor, " n"], channels: int, temperature: float = 10000.
     return torch.cat((angle.sin(), angle.cos()), dim=1)
 
 
+def unit_points(points: Float[Tensor, "*b 2"], size: tuple[int, int]) -> Float[Tensor, "*b 2"]:
+    """Points ``(x, y)`` in pixels of an input of ``size`` (height, width) as places in the unit square.
+
+    Parity: whole numbers are the centres of pixels (sam2/modeling/sam/prompt_encoder.py:77-90).
+    """
+    x, y = (points + 0.5).unbind(-1)
+    return torch.stack((x / size[1], y / size[0]), dim=-1)
+
+
 class FourierCode(nn.Module):
     """Random Fourier features of points in the unit square (arXiv 2006.10739), shared by prompts and image."""
 

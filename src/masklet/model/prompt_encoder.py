@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ..structures import Prompts
 from .layers import LayerNorm2d
-from .position import FourierCode
+from .position import FourierCode, unit_points
 
 PADDING = -1
 
@@ -35,28 +35,31 @@ class PromptEncoder(nn.Module):
         )  # fmt: skip
 
     def encode_points(
-        self, points: Float[Tensor, "b n 2"], labels: Int[Tensor, "b n"], image_size: int
+        self, points: Float[Tensor, "b n 2"], labels: Int[Tensor, "b n"], size: tuple[int, int]
     ) -> Float[Tensor, "b m c"]:
         """Tokens of points in pixels, and one padding token more: official models never saw a prompt without it."""
-        points = F.pad(points + 0.5, (0, 0, 0, 1)) / image_size
+        points = F.pad(unit_points(points, size), (0, 0, 0, 1))
         labels = F.pad(labels, (0, 1), value=PADDING)
         padding = (labels == PADDING)[..., None]
         code = self.position(points) + self.labels_embedding[labels.clamp(min=0)]
         return torch.where(padding, self.padding_embedding, code)
 
-    def encode_logits(self, logits: Float[Tensor, "b 1 h4 w4"] | None, side: int) -> Float[Tensor, "#b c #side #side"]:
-        """Dense code of logits, brought to four times ``side`` first; the no-mask code without logits."""
+    def encode_logits(
+        self, logits: Float[Tensor, "b 1 h4 w4"] | None, size: tuple[int, int]
+    ) -> Float[Tensor, "#b c #h #w"]:
+        """Dense code of logits, brought to stride 4 of the input first; the no-mask code without logits."""
         if logits is None:
             return self.no_mask_embedding.reshape(1, -1, 1, 1)
-        if logits.shape[-2:] != (4 * side, 4 * side):
-            logits = F.interpolate(logits.float(), (4 * side, 4 * side), mode="bilinear", antialias=True)
+        low = (size[0] // 4, size[1] // 4)
+        if logits.shape[-2:] != low:
+            logits = F.interpolate(logits.float(), low, mode="bilinear", antialias=True)
         return self.dense(logits.to(self.no_mask_embedding.dtype))
 
     def forward(
-        self, prompts: Prompts, side: int, image_size: int
+        self, prompts: Prompts, size: tuple[int, int]
     ) -> tuple[Float[Tensor, "b m c"] | None, Float[Tensor, "#b c #h #w"]]:
-        """Sparse tokens (None without points) and the dense code for an embedding of side ``side``."""
+        """Sparse tokens (None without points) and the dense code for an input of ``size`` (height, width)."""
         sparse = None
         if prompts.points is not None and prompts.labels is not None:
-            sparse = self.encode_points(prompts.points, prompts.labels, image_size)
-        return sparse, self.encode_logits(prompts.previous_logits, side)
+            sparse = self.encode_points(prompts.points, prompts.labels, size)
+        return sparse, self.encode_logits(prompts.previous_logits, size)

@@ -81,8 +81,8 @@ class Sam2(nn.Module):
         memories, pointers = self.config.memories, self.config.pointers
         return BankLimits(memories - 1, pointers - 1, pointer_span=max(pointers - 1, 1))
 
-    def encode_image(self, image: Float[Tensor, "b 3 s s"]) -> FrameFeatures:
-        """Features of normalised square images, once per frame."""
+    def encode_image(self, image: Float[Tensor, "b 3 h w"]) -> FrameFeatures:
+        """Features of normalised images, once per frame; both sides are multiples of 32."""
         return self.image_encoder(image.to(self.dtype))
 
     def condition(self, features: FrameFeatures, selection: Selection) -> Float[Tensor, "b c h w"]:
@@ -113,17 +113,17 @@ class Sam2(nn.Module):
             ambiguous: Return three candidates; None: as the official model decides, by the number of points.
             stability_fallback: Let the best of three replace an unstable single mask (off while training).
         """
-        side, size = conditioned.shape[-1], 16 * conditioned.shape[-1]
-        sparse, dense = self.prompt_encoder(prompts, side, size)
+        size = _input_size(conditioned)
+        sparse, dense = self.prompt_encoder(prompts, size)
         skip8, skip4 = features.skip8, features.skip4
         if self.click_features is not None and sparse is not None:
             sparse = sparse + self.click_features.tokens(_rows(conditioned, sparse.shape[0]), prompts, size)
-            coarse, fine = self.click_features.maps(prompts, side, size)
+            coarse, fine = self.click_features.maps(prompts, size)
             conditioned, skip4 = conditioned + coarse, skip4 + fine
         image = conditioned + dense
         if sparse is not None:
             image = _rows(image, sparse.shape[0])
-        code = self.prompt_encoder.position.map(side, side)
+        code = self.prompt_encoder.position.map(*conditioned.shape[-2:])
         masks, iou, present, tokens = self.mask_decoder(image, code, skip8, skip4, sparse)
         choice = candidates.choose(
             masks,
@@ -143,14 +143,15 @@ class Sam2(nn.Module):
             masks_iou=iou,
         )
 
-    def adopt_mask(self, features: FrameFeatures, mask: Float[Tensor, "b 1 s s"]) -> Prediction:
+    def adopt_mask(self, features: FrameFeatures, mask: Float[Tensor, "b 1 h w"]) -> Prediction:
         """Take a given binary mask as the answer; the decoder only makes the pointer, from the raw embedding.
 
         Parity: sam2/modeling/sam2_base.py:415-465.
         """
-        size = 16 * features.embedding.shape[-1]
-        if mask.shape[-2:] != (size, size):
-            raise ValueError(f"a given mask must be {size} x {size} (the model's input), got {tuple(mask.shape[-2:])}")
+        height, width = _input_size(features.embedding)
+        if mask.shape[-2:] != (height, width):
+            got = tuple(mask.shape[-2:])
+            raise ValueError(f"a given mask must be {height} x {width} (the model's input), got {got}")
         mask = mask.float()
         logits = F.interpolate(
             mask * GIVEN_MASK_SCALE + GIVEN_MASK_BIAS, scale_factor=0.25, mode="bilinear", antialias=True
@@ -202,7 +203,7 @@ class Sam2(nn.Module):
             previous: Memory map of the frame before, which only recurrent memory reads; None: there is none.
             binarize: Sharpen the masks of prompted frames (official in tracking).
         """
-        size = 16 * features.embedding.shape[-1]
+        size = _input_size(features.embedding)
         mask = scale_mask(prediction.logits, size, binarize and prediction.from_prompt)
         memory = self.memory_encoder(features.embedding, mask.to(features.embedding.dtype))
         if self.no_object_memory is not None:
@@ -218,6 +219,11 @@ def no_prompt(objects: int, device: torch.device) -> Prompts:
         points=torch.zeros(objects, 1, 2, device=device),
         labels=torch.full((objects, 1), PADDING, dtype=torch.long, device=device),
     )
+
+
+def _input_size(embedding: Float[Tensor, "b c h w"]) -> tuple[int, int]:
+    """Height and width of the input of a stride-16 map."""
+    return 16 * embedding.shape[-2], 16 * embedding.shape[-1]
 
 
 def _rows(x: Tensor, n: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The one way from a frame to the model's input: a square resize, then normalisation."""
+"""The one way from a frame to the model's input: a resize, then normalisation."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ STD = (0.229, 0.224, 0.225)
 
 
 def to_input(
-    frame: UInt8[np.ndarray, "h w 3"], size: int, *, resample: Resample = "masklet"
-) -> Float[Tensor, "1 3 s s"]:
-    """Resize an RGB frame to a square (its aspect is not kept) and normalise it to ImageNet mean and deviation.
+    frame: UInt8[np.ndarray, "h w 3"], size: int | tuple[int, int], *, resample: Resample = "masklet"
+) -> Float[Tensor, "1 3 p q"]:
+    """Resize an RGB frame to a size (its aspect is not kept) and normalise it to ImageNet mean and deviation.
 
     Args:
         frame: RGB, 0..255.
-        size: Side of the square in pixels.
+        size: Height and width in pixels, or the side of a square.
         resample: ``masklet`` is fast: area averages when both sides shrink, else bilinear. The other two reproduce the
             official pipelines: ``official_image`` antialiased bilinear on floats, ``official_video`` Pillow's bicubic
             on 8-bit values.
@@ -42,20 +42,23 @@ def to_input(
         raise ValueError(
             f"Expected a uint8 RGB frame (height, width, 3), got {got}: see masklet.video.images.to_rgb_array."
         )
-    if frame.size == 0 or size < 1:
-        raise ValueError(f"Cannot resize a frame of {frame.shape[0]}x{frame.shape[1]} pixels to {size}x{size}.")
+    height, width = (size, size) if isinstance(size, int) else size
+    if frame.size == 0 or min(height, width) < 1:
+        raise ValueError(f"Cannot resize a frame of {frame.shape[0]}x{frame.shape[1]} pixels to {height}x{width}.")
     mean = torch.tensor(MEAN)[:, None, None]
     std = torch.tensor(STD)[:, None, None]
     if resample == "masklet":
-        shrinks = frame.shape[0] >= size and frame.shape[1] >= size
-        resized = cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        shrinks = frame.shape[0] >= height and frame.shape[1] >= width
+        resized = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
         pixels = _to_unit(resized)
     elif resample == "official_image":
         # Parity: Resize and Normalize of SAM2Transforms (sam2/utils/transforms.py), which work on float tensors.
         pixels = _to_unit(frame)[None]
-        pixels = functional.interpolate(pixels, (size, size), mode="bilinear", align_corners=False, antialias=True)[0]
+        pixels = functional.interpolate(pixels, (height, width), mode="bilinear", align_corners=False, antialias=True)[
+            0
+        ]
     elif resample == "official_video":
-        pixels = _to_unit(resize_pillow_bicubic(frame, (size, size)))
+        pixels = _to_unit(resize_pillow_bicubic(frame, (height, width)))
     else:
         raise ValueError(f"Unknown resampling {resample!r}: expected 'masklet', 'official_image' or 'official_video'.")
     return ((pixels - mean) / std)[None]
