@@ -21,6 +21,9 @@ from masklet.compat.sam2.build_sam import SAM2Base
 from masklet.compat.sam2.sam2_image_predictor import SAM2ImagePredictor
 from masklet.compat.sam2.sam2_video_predictor import SAM2VideoPredictor
 from masklet.compat.sam2.settings import settings_of
+from masklet.compat.sam2.vos_inference import vos_inference, vos_separate_inference_per_object
+from masklet.masks.label_png import read_label_png
+from masklet.video.mask_files import write_mask_file
 from tiny_model import clip
 
 pytestmark = [
@@ -161,6 +164,43 @@ def test_images_are_answered_alike(torchvision: None):
             assert np.abs(a[0] - b[0]).max() < 5e-3
         assert np.abs(a[1] - b[1]).max() < 1e-4
         assert np.abs(a[2] - b[2]).max() < 5e-3
+
+
+def official_tool(predictor: Any, folder: Path, given: dict[int, tuple[int, np.ndarray]], together: bool) -> Any:
+    """Label maps by frame, put together from the official predictor as the official tool does."""
+    state, logits = predictor.init_state(str(folder)), np.full((len(given), FRAMES, HEIGHT, WIDTH), -1024.0)
+    if together:
+        for i, (t, mask) in given.items():
+            predictor.add_new_mask(state, t, i, mask)
+        for t, _, answers in predictor.propagate_in_video(state):
+            logits[:, t] = answers[:, 0].numpy()
+    else:
+        for k, (i, (start, mask)) in enumerate(given.items()):
+            predictor.reset_state(state)
+            predictor.add_new_mask(state, start, i, mask)
+            for t, _, answers in predictor.propagate_in_video(state, start_frame_idx=start):
+                logits[k, t] = answers[0, 0].numpy()
+    winner = np.take([*given], logits.argmax(0))
+    return np.where(logits.max(0) > 0, winner, 0)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_tool_of_benchmarks_writes_alike(folder: Path, tmp_path: Path, together: bool):
+    masks = np.zeros((2, HEIGHT, WIDTH), bool)
+    masks[0, 20:60, 40:90] = masks[1, 50:80, 80:130] = True
+    masks[1] &= ~masks[0]
+    given = {3: (0, masks[0]), 5: (0 if together else 2, masks[1])}
+    for t in {t for t, _ in given.values()}:
+        labels = sum(i * mask for i, (start, mask) in given.items() if start == t)
+        write_mask_file(tmp_path / "in" / folder.name / f"{t:05d}.png", labels.astype(np.uint8))
+    overrides = OVERRIDES["no overlap"]
+    ours = SAM2VideoPredictor(weights(), settings_of(overrides), prune=True)
+    run = vos_inference if together else vos_separate_inference_per_object
+    run(ours, folder.parent, tmp_path / "in", tmp_path / "out", folder.name)
+    wanted = official_tool(theirs("build_sam2_video_predictor", overrides), folder, given, together)
+    written = [read_label_png(tmp_path / "out" / folder.name / f"{t:05d}.png") for t in range(FRAMES)]
+    assert {3, 5} <= {*np.unique(wanted)}
+    assert np.mean(np.stack(written) != wanted) < 1e-3
 
 
 NAMES = {
