@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from ..masks.overlap import suppress_overlaps
 from ..masks.resize import resize_logits
 from ..masks.rle import Rle, decode, encode, union
 from ..structures import Prediction
+
+if TYPE_CHECKING:
+    from supervision import Detections
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,16 @@ class FrameResult(Mapping[int, ObjectResult]):
     def masks(self) -> dict[int, Bool[np.ndarray, "h w"]]:
         """Mask of each object at the video's size."""
         return {i: result.mask for i, result in self.objects.items()}
+
+    def to_supervision(self) -> Detections:
+        """The objects as ``supervision.Detections``: see :mod:`~masklet.inference.supervision_detections`.
+
+        Raises:
+            ImportError: ``supervision`` is not installed.
+        """
+        from .supervision_detections import to_detections
+
+        return to_detections(self)
 
     def label_map(self) -> Int[np.ndarray, "h w"]:
         """Object id of each pixel, 0 for none; where objects overlap the highest logit wins.
