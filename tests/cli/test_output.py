@@ -66,7 +66,7 @@ def test_an_interrupted_run_tells_of_the_finished_frames(tmp_path: Path, how: st
         yield result(2)
 
     with open_source(clip(3)) as source:
-        walk = write_results(results(), source, tmp_path, ["coco", "sa-v", "overlay", "png"], rising)
+        walk = write_results(results(), source, tmp_path, ["coco", "sa-v", "overlay", "png", "prores"], rising)
         next(walk)
         next(walk)
         if how == "error":
@@ -118,11 +118,13 @@ def test_sa_v_needs_a_length(tmp_path: Path):
 def test_only_files_of_earlier_runs_are_leftovers(tmp_path: Path):
     names = [
         "masks/00000.png", "masks/100000.png", "objects/001/00000.png", "objects/1000/00007.png", "masks.coco.json",
-        "masks.sav.json", "overlay.mp4", "scores.json",
+        "masks.sav.json", "overlay.mp4", "scores.json", "rgba/001/00000.png", "matte/001/00000.png", "prores/001.mov",
+        "vp9/012.webm",
     ]  # fmt: skip
     others = [
         "masks/0.png", "masks/00000.jpg", "masks/a00000.png", "masks/deeper/00000.png", "objects/00000.png",
-        "objects/a/00000.png", "00000.png", "masks.json", "masks/001/00000.png",
+        "objects/a/00000.png", "00000.png", "masks.json", "masks/001/00000.png", "rgba/00000.png", "prores/a.mov",
+        "prores/001.webm", "vp9/001.mov",
     ]  # fmt: skip
     for name in names + others:
         if name.endswith(".png"):

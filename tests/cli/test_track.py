@@ -21,7 +21,9 @@ from tiny_model import DISC, clip, disc
 
 CLICK = f"0:{DISC[0]},{DISC[1]}"
 BOX = "2@0:46,24,62,40"
-ALL = [x for name in ("png", "objects", "coco", "sa-v", "overlay") for x in ("--format", name)]
+FORMATS = ["png", "objects", "coco", "sa-v", "overlay", "rgba", "matte", "prores", "vp9"]
+ALL = [x for name in FORMATS for x in ("--format", name)]
+PNG_FOLDERS = ["masks", "objects/001", "rgba/001", "matte/001"]
 
 
 def files(folder: Path) -> list[str]:
@@ -56,7 +58,9 @@ def test_all_formats_say_the_same(track, tiny: Sam2, capsys: pytest.CaptureFixtu
     names = [f"{t:05d}.png" for t in range(6)]
     assert files(out) == sorted(
         [f"masks/{n}" for n in names]
-        + [f"objects/{i}/{n}" for i in ("001", "002") for n in names]
+        + [f"{kind}/{i}/{n}" for kind in ("objects", "rgba", "matte") for i in ("001", "002") for n in names]
+        + [f"prores/{i}.mov" for i in ("001", "002")]
+        + [f"vp9/{i}.webm" for i in ("001", "002")]
         + ["masks.coco.json", "masks.sav.json", "overlay.mp4", "scores.json"]
     )
     coco = json.loads((out / "masks.coco.json").read_text())
@@ -70,21 +74,25 @@ def test_all_formats_say_the_same(track, tiny: Sam2, capsys: pytest.CaptureFixtu
             mask = labels[t] == i
             assert np.array_equal(read_label_png(out / "objects" / f"{i:03d}" / names[t]), mask)
             assert np.array_equal(decode(coco["frames"][t]["objects"][str(i)]), mask)
+            for kind, channel in (("rgba", (..., 3)), ("matte", ...)):
+                image = cv2.imread(str(out / kind / f"{i:03d}" / names[t]), cv2.IMREAD_UNCHANGED)
+                assert np.array_equal(image[channel] == 255, mask)
             assert set(scores[str(i)][str(t)]) == {"iou", "presence", "area"}
     raw = (out / "masks" / names[0]).read_bytes()
     start = raw.index(b"PLTE") + 4
     assert raw[start : start + 9] == davis_palette()[:3].tobytes()
     sav = json.loads((out / "masks.sav.json").read_text())
     assert sav["video_frame_count"] == 6
-    with open_source(out / "overlay.mp4") as video:
-        assert video.size == (48, 72)
-        assert len(video) == 6
-        red = np.abs(video.frame(0).astype(int) - clip(1)[0]).mean()
-        assert red > 1  # something is drawn
+    for name in ("overlay.mp4", "prores/001.mov", "vp9/002.webm"):
+        with open_source(out / name) as video:
+            assert video.size == (48, 72)
+            assert len(video) == 6
+            drawn = np.abs(video.frame(0).astype(int) - clip(1)[0]).mean() > 1
+        assert drawn or name != "overlay.mp4"
     said = capsys.readouterr().err
     assert "6 frames in" in said
     assert "object 2: confidence" in said
-    assert said.count("wrote ") == 6
+    assert said.count("wrote ") == 10
 
 
 @pytest.mark.parametrize(
@@ -191,7 +199,7 @@ def test_a_failure_midway_leaves_only_whole_files(track, tmp_path: Path, capsys:
     code, out = track("--point", CLICK, *ALL, source=str(source))
     assert code == 2
     assert "3.png" in capsys.readouterr().err
-    names = [f"masks/{t:05d}.png" for t in range(3)] + [f"objects/001/{t:05d}.png" for t in range(3)]
+    names = [f"{kind}/{t:05d}.png" for kind in PNG_FOLDERS for t in range(3)]
     assert files(out) == sorted([*names, "masks.coco.json", "scores.json"])
     assert list(json.loads((out / "scores.json").read_text())["1"]) == ["0", "1", "2"]
     assert all(read_label_png(p).shape == (48, 72) for p in (out / "masks").iterdir())
@@ -311,7 +319,7 @@ def test_an_interrupted_run_keeps_what_is_finished(track, monkeypatch: pytest.Mo
     monkeypatch.setattr(Progress, "update", interrupted)
     found, out = track("--point", CLICK, *ALL)
     assert found == code
-    names = [f"masks/{t:05d}.png" for t in range(3)] + [f"objects/001/{t:05d}.png" for t in range(3)]
+    names = [f"{kind}/{t:05d}.png" for kind in PNG_FOLDERS for t in range(3)]
     assert files(out) == sorted([*names, "masks.coco.json", "scores.json"])
 
 

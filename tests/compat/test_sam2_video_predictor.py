@@ -87,6 +87,26 @@ def test_objects_come_and_go(predictor: SAM2VideoPredictor, video: Path):
     assert state["obj_ids"] == []
 
 
+def test_a_cleared_frame_stays_as_ordinary_memory(predictor: SAM2VideoPredictor, video: Path):
+    state = predictor.init_state(video)
+    predictor.add_new_points_or_box(state, 0, 5, [DISC], [1])
+    predictor.add_new_points_or_box(state, 4, 5, [DISC], [1])
+    list(predictor.propagate_in_video(state))
+    session, outputs = state.session, lambda: state["output_dict_per_obj"][0]
+    entry = session.tracks[1].bank.prompted[4]
+    _, _, shown = predictor.clear_all_prompts_in_frame(state, 4, 5)
+    assert (list(outputs()["cond_frame_outputs"]), 4 in outputs()["non_cond_frame_outputs"]) == ([0], True)
+    assert session.tracks[1].bank.recent[4] is entry
+    assert 4 not in state["frames_tracked_per_obj"][0]
+    assert 4 not in state["point_inputs_per_obj"][0]
+    assert np.array_equal(shown[0, 0].numpy(), session.frame_result(4)[1].logits)  # still shown
+    predictor.add_new_points_or_box(state, 7, 5, [DISC], [1])  # a correction, which is not encoded yet
+    predictor.clear_all_prompts_in_frame(state, 7, 5)
+    assert not state["temp_output_dict_per_obj"][0]["non_cond_frame_outputs"]
+    assert 7 in state["frames_tracked_per_obj"][0]
+    assert [t for t, _, _ in predictor.propagate_in_video(state)] == list(range(10))
+
+
 def test_the_state_can_be_looked_at(predictor: SAM2VideoPredictor, video: Path):
     state = predictor.init_state(video, offload_state_to_cpu=True)
     assert (state["num_frames"], state["video_height"], state["video_width"]) == (10, 48, 72)

@@ -24,11 +24,18 @@ def test_overrides():
     given = ["++model.image_size=512", "+model.non_overlap_masks=True", "model.max_cond_frames_in_attn=4"]
     assert settings_of(given) == Settings(image_size=512, non_overlap_masks=True, max_prompted=4)
     assert settings_of(["++model.max_cond_frames_in_attn=-1", "++model.compile_image_encoder=True"]) == Settings()
+    assert settings_of(["++model.num_maskmem=7", "++model.non_overlap_masks_for_mem_enc=False"]) == Settings()
     for text, message in [
-        ("++model.num_maskmem=3", "is not understood here: expected \\+\\+model.NAME=VALUE, NAME one of image_size"),
+        ("++model.depth=3", "is not understood here: expected \\+\\+model.NAME=VALUE, NAME one of image_size"),
+        ("~model.image_size", "is not understood here"),
+        ("++scratch.resolution=512", "is not understood here"),
         ("image_size", "is not understood here"),
-        ("++model.image_size=big", "has a value that is not understood here"),
-        ("++model.non_overlap_masks=2", "has a value that is not understood here"),
+        ("++model.image_size=big", "has a value that is not understood here: expected a whole number"),
+        ("++model.max_cond_frames_in_attn=all", "expected a whole number"),
+        ("++model.non_overlap_masks=2", "has a value that is not understood here: expected true or false"),
+        ("++model.num_maskmem=3", "has a value that is not understood here: only 7 is possible"),
+        ("++model.memory_temporal_stride_for_eval=2", "only 1 is possible"),
+        ("++model.sam_mask_decoder_extra_args.dynamic_multimask_stability_delta=0.1", r"only 0\.05 is possible"),
     ]:
         with pytest.raises(ValueError, match=message):
             settings_of([text])

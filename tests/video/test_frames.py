@@ -62,7 +62,7 @@ def test_a_closed_source_says_so(frames):
 
 def test_only_a_few_frames_are_kept():
     class Reader:
-        name, size, length, fps, files = "many", (4, 4), 1000, None, ()
+        name, size, length, fps, files, times = "many", (4, 4), 1000, None, (), None
         reads = 0
 
         def read(self, index: int) -> np.ndarray:

@@ -89,10 +89,10 @@ def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_a_disk_that_is_really_full(tmp_path, monkeypatch):
-    from masklet.video import overlay_video
+    from masklet.video import encoded_video
 
     (tmp_path / "link").symlink_to("/dev/full")
-    monkeypatch.setattr(overlay_video, "temporary_beside", lambda _: tmp_path / "link")
+    monkeypatch.setattr(encoded_video, "temporary_beside", lambda _: tmp_path / "link")
     frame, masks = scene(0, (32, 32))
 
     def write() -> None:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from ..masks.rle import decode
+from ..masks.rle import Rle, decode, encode
 from ..video.annotation_json import CocoRleJsonWriter, SaVJsonWriter
 from ..video.atomic import write_bytes
+from ..video.cut_out import CutOutPngWriter, MattePngWriter
+from ..video.cut_out_video import CutOutVideoWriter
 from ..video.frames import FrameSource
 from ..video.mask_files import is_written_mask
 from ..video.overlay_video import OverlayVideoWriter
@@ -24,19 +26,29 @@ from .output_folder import check_folder, make_output, refuse_overwriting, remove
 if TYPE_CHECKING:
     from ..inference.results import FrameResult
 
-Format = Literal["png", "objects", "coco", "sa-v", "overlay"]
+Format = Literal["png", "objects", "coco", "sa-v", "overlay", "rgba", "matte", "prores", "vp9"]
 PLACES: dict[Format, str] = {
     "png": "masks",
     "objects": "objects",
     "coco": "masks.coco.json",
     "sa-v": "masks.sav.json",
     "overlay": "overlay.mp4",
+    "rgba": "rgba",
+    "matte": "matte",
+    "prores": "prores",
+    "vp9": "vp9",
 }
 SCORES = "scores.json"
 _FRAMES: dict[Format, re.Pattern[str]] = {  # files of the formats that are folders
     "png": re.compile(r"masks/\d{5,}\.png"),
     "objects": re.compile(r"objects/\d{3,}/\d{5,}\.png"),
+    "rgba": re.compile(r"rgba/\d{3,}/\d{5,}\.png"),
+    "matte": re.compile(r"matte/\d{3,}/\d{5,}\.png"),
+    "prores": re.compile(r"prores/\d{3,}\.mov"),
+    "vp9": re.compile(r"vp9/\d{3,}\.webm"),
 }
+_PICTURED: set[Format] = {"overlay", "rgba", "prores", "vp9"}
+_RISING: set[Format] = {"overlay", "prores", "vp9"}
 
 
 @dataclass
@@ -71,7 +83,7 @@ def write_results(
         source: Where pictures come from.
         out: Folder to write into.
         formats: What to write.
-        rising: Whether frames come in rising order; if not, the overlay, which needs it, is made at the end.
+        rising: Whether frames come in rising order; if not, videos, which need it, are made at the end.
     """
     first = next(results, None)
     if first is None:
@@ -79,30 +91,28 @@ def write_results(
     make_output(out)
     scores = Scores()
     with ExitStack() as stack:
-        writers: list[MaskWriter] = []
+        writers: dict[Format, MaskWriter] = {}
         for name in formats:
-            writers.append(_writer(name, source, out))
-            if not isinstance(writers[-1], CocoRleJsonWriter):  # see _finish
-                stack.enter_context(writers[-1])
-        stack.callback(_finish, scores, list(writers), out)
+            writers[name] = _writer(name, source, out)
+            if not isinstance(writers[name], CocoRleJsonWriter):  # see _finish
+                stack.enter_context(writers[name])
+        stack.callback(_finish, scores, [*writers.values()], out)
         remove_files(leftovers(out), out)
-        overlay = next((writer for writer in writers if isinstance(writer, OverlayVideoWriter)), None)
-        if overlay is not None and not rising:
-            writers.remove(overlay)
-        kept: dict[int, dict[int, dict]] = {}
+        late = [writers.pop(name) for name in formats if name in _RISING and not rising]
+        kept: dict[int, dict[int, Rle]] = {}
         for result in chain((first,), results):
             masks = shown(result)
-            picture = source.frame(result.frame) if overlay in writers else None
-            for writer in writers:
+            picture = source.frame(result.frame) if _PICTURED & writers.keys() else None
+            for writer in writers.values():
                 writer.add(result.frame, masks, frame=picture)
             scores.add(result)
-            if overlay is not None and not rising:
-                kept[result.frame] = {i: one.rle() for i, one in result.items()}
+            if late:
+                kept[result.frame] = {i: encode(mask) for i, mask in masks.items()}
             yield result
-        if overlay is not None:
-            for frame in sorted(kept):
-                masks = {i: decode(rle) for i, rle in kept[frame].items()}
-                overlay.add(frame, masks, frame=source.frame(frame))
+        for frame in sorted(kept):
+            masks = {i: decode(rle) for i, rle in kept[frame].items()}
+            for writer in late:
+                writer.add(frame, masks, frame=source.frame(frame))
 
 
 def _finish(scores: Scores, writers: list[MaskWriter], out: Path) -> None:
@@ -147,7 +157,7 @@ def named(out: Path, formats: Collection[Format]) -> list[Path]:
     files = [out / PLACES[name] for name in formats if name not in _FRAMES] + [out / SCORES]
     for name in formats:
         if name in _FRAMES:
-            inside = (out / PLACES[name]).rglob("*.png")
+            inside = (out / PLACES[name]).rglob("*")
             files += [path for path in inside if _FRAMES[name].fullmatch(path.relative_to(out).as_posix())]
     return sorted(path for path in files if path.is_file())
 
@@ -181,4 +191,10 @@ def _writer(name: Format, source: FrameSource, out: Path) -> MaskWriter:
         assert count is not None, "see check_output"
         step = max(1, round(fps / 6))
         return SaVJsonWriter(path, size, video_id=Path(source.name).stem, frame_count=count, fps=fps, step=step)
-    return OverlayVideoWriter(path, size, fps=source.fps)
+    if name == "rgba":
+        return CutOutPngWriter(path, size)
+    if name == "matte":
+        return MattePngWriter(path, size)
+    if name == "overlay":
+        return OverlayVideoWriter(path, size, fps=source.fps)
+    return CutOutVideoWriter(path, size, name, fps=source.fps, times=source.times)

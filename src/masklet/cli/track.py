@@ -58,6 +58,8 @@ def track(
         mask: A mask file, FRAME:FILE; every label in it is an object.
         output: Folder to write into; what an earlier run wrote there is removed.
         format: png (indexed, DAVIS palette; the default), objects (a PNG for each object), coco, sa-v, overlay (H.264).
+            For editors, each object apart: rgba (PNG cut-outs), matte (grey PNG), prores (4444 with alpha, .mov), vp9
+            (with alpha, .webm).
         model: Name, Hugging Face id or file of a model; see masklet models.
         image_size: Side of the model's input, a multiple of 32: smaller is faster.
         fit: How frames fill the input: stretch, to the square; letterbox, into it, the aspect kept; native, an input of

@@ -24,6 +24,8 @@ class SessionOptions:
         keep_corrections: A corrected frame becomes prompted memory and keeps the mask the user saw. The official
             predictor treats it as an ordinary memory and computes the frame anew when tracking passes it.
         refine_replaced: Clicks that replace earlier ones refine the answer to these (official); off, they begin anew.
+        keep_cleared: A frame whose prompts are taken back stays remembered as one that was tracked (official); off, all
+            that is known of it goes, and with its last prompt all that is known of the object.
         correction: How a prompt on a tracked frame takes effect unless it says so itself; see
             :mod:`~masklet.inference.corrections`. Without ``keep_corrections`` it is always ``blend``.
         non_overlap: Objects share no pixel; the highest logit wins.
@@ -50,6 +52,7 @@ class SessionOptions:
     fill_holes: int = 8
     keep_corrections: bool = True
     refine_replaced: bool = False
+    keep_cleared: bool = False
     correction: Correction = "blend"
     non_overlap: bool = False
     max_prompted: int | None = None
@@ -75,6 +78,7 @@ class SessionOptions:
             "resample": "official_video",
             "keep_corrections": False,
             "refine_replaced": True,
+            "keep_cleared": True,
             "clip_length_codes": True,
             "object_batch": 1,
         }

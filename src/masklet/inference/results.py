@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from ..structures import Prediction
 from ..video.fitting import Fit
 
 STABILITY_OFFSET = 1.0  # as for SAM's automatic masks
+
+if TYPE_CHECKING:
+    from supervision import Detections
 
 
 @dataclass(frozen=True)
@@ -193,6 +197,16 @@ class FrameResult(Mapping[int, ObjectResult]):
     def masks(self) -> dict[int, Bool[np.ndarray, "h w"]]:
         """Mask of each object at the video's size."""
         return {i: result.mask for i, result in self.objects.items()}
+
+    def to_supervision(self) -> Detections:
+        """The objects as ``supervision.Detections``: see :mod:`~masklet.inference.supervision_detections`.
+
+        Raises:
+            ImportError: ``supervision`` is not installed.
+        """
+        from .supervision_detections import to_detections
+
+        return to_detections(self)
 
     def label_map(self) -> Int[np.ndarray, "h w"]:
         """Object id of each pixel, 0 for none; where objects overlap the highest logit wins.

@@ -209,7 +209,7 @@ class VideoSession:
         if frame not in track.prompts:
             raise KeyError(f"object {object_id} has no prompt on frame {frame}: it has on {sorted(track.prompts)}")
         with self._history.event(Event("clear", object_id, frame)):
-            track.forget(frame)
+            track.demote(frame) if self.options.keep_cleared else track.forget(frame)
         self._autosave()
 
     @in_turn

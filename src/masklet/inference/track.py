@@ -183,6 +183,18 @@ class ObjectTrack:
         self.answers[t] = answer
         self.notes.put(t, Note.of(entry, answer, reverse))
 
+    def demote(self, t: int) -> None:
+        """Take back the prompts of a frame; what was encoded of it stays as ordinary memory.
+
+        Parity: sam2/sam2_video_predictor.py:633.
+        """
+        for state in (self.prompts, self.corrections, self.pending):
+            state.pop(t, None)
+        entry = self.bank.prompted.pop(t, None)
+        if entry is not None:
+            self.bank.write(t, entry, prompted=False)
+            self.notes.put(t, None)
+
     def forget(self, t: int) -> None:
         """Remove prompts, answers and memory of a frame; with its last prompt the object's whole track goes."""
         for state in (self.prompts, self.corrections, self.pending, self.answers):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ class ArrayReader:
 
     fps: float | None = None
     files: Sequence[Path] = ()
+    times: Sequence[Fraction] | None = None
 
     def __init__(self, images: Sequence[Any] | Any) -> None:
         """Keep the images (not a copy) and convert the first one for the size.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ class ImageFilesReader:
     """Reads the frames of a video from image files, one a frame, in the order given."""
 
     fps: float | None = None
+    times: Sequence[Fraction] | None = None
 
     def __init__(self, paths: Sequence[Path], *, name: str, max_pixels: int) -> None:
         """Read the first image for the size; the others are opened when asked for.

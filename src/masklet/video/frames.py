@@ -32,6 +32,7 @@ class FrameSource:
         size: Height and width of every frame, upright.
         fps: Frames per second; of a variable rate the mean; None when the source has no clock.
         files: Files that frames are read from; none for arrays and streams.
+        times: Seconds from the first frame to each, exact; None when the source has no clock.
     """
 
     def __init__(self, reader: FrameReader, *, cache: int = 8) -> None:
@@ -40,6 +41,7 @@ class FrameSource:
         self.size = reader.size
         self.fps = reader.fps
         self.files = reader.files
+        self.times = reader.times
         self._reader = reader
         self._capacity = cache
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()

@@ -80,12 +80,20 @@ def write_mask_file(path: Path, labels: UInt8[np.ndarray, "h w"]) -> None:
         OSError: The file cannot be written; the message names it.
         ValueError: The labels have no pixels.
     """
-    data = encode_label_png(labels, davis_palette())
+    write_marked_png(path, encode_label_png(labels, davis_palette()))
+
+
+def write_marked_png(path: Path, data: bytes) -> None:
+    """Write the bytes of a PNG with its software's name among them, complete or not at all.
+
+    Raises:
+        OSError: The file cannot be written; the message names it.
+    """
     write_bytes(path, data[:_HEADER_END] + _MARK + data[_HEADER_END:])
 
 
 def is_written_mask(path: Path) -> bool:
-    """Whether a file is one that ``write_mask_file`` wrote, now or earlier.
+    """Whether a file is one that ``write_marked_png`` wrote, now or earlier.
 
     Raises:
         OSError: The file cannot be read.

@@ -13,6 +13,7 @@ import struct
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol, runtime_checkable
 
@@ -83,6 +84,7 @@ class MovieReader:
             raise
         self.length: int | None = len(self._times)
         self.fps = self._mean_rate()
+        self.times: Sequence[Fraction] | None = self._clock()
         self._decoded = self._decode()
         self._next = 0
         self._pending: np.ndarray | None = None
@@ -194,6 +196,13 @@ class MovieReader:
             return float((len(self._times) - 1) / ((self._times[-1] - self._times[0]) * self._stream.time_base))
         rate = self._stream.average_rate or self._stream.guessed_rate
         return float(rate) if rate else None
+
+    def _clock(self) -> tuple[Fraction, ...] | None:
+        """Seconds from the first frame to each."""
+        unit = self._stream.time_base
+        if not self._timed or unit is None:
+            return None
+        return tuple((time - self._times[0]) * unit for time in self._times)
 
     def _read_on(self, index: int, *, keep_from: int | None = None) -> UInt8[np.ndarray, "h w 3"] | None:
         """Decode forward to a frame; None when the decoder passes it or the file ends.

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
 import av
 import numpy as np
-from av.container import OutputContainer
-from av.video.stream import VideoStream
 
-from .atomic import make_folder, temporary_beside, write_error
+from .encoded_video import Coding, EncodedVideo, rate_of
 from .overlay import overlay
 from .writer import Masks, Picture, checked_size
 
-_DEFAULT_FPS = 24.0
+_H264 = Coding(
+    "mp4", "libx264", "yuv420p", {"crf": "18", "preset": "veryfast"}, container_options={"movflags": "+faststart"}
+)
 
 
 class OverlayVideoWriter:
@@ -50,22 +48,8 @@ class OverlayVideoWriter:
         self._labels = labels
         self._last: int | None = None
         self._padding = (size[0] % 2, size[1] % 2)
-        make_folder(self._path.parent)
-        self._temporary = temporary_beside(self._path)
-        rate = Fraction(fps if fps else _DEFAULT_FPS).limit_denominator(1001)
-        try:
-            self._container: OutputContainer = av.open(
-                str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"}
-            )
-            self._stream: VideoStream = self._container.add_stream(
-                "libx264", rate=rate, options={"crf": "18", "preset": "veryfast"}
-            )
-        except OSError as error:
-            self._temporary.unlink(missing_ok=True)
-            raise write_error(error, self._path) from error
-        self._stream.height = size[0] + self._padding[0]
-        self._stream.width = size[1] + self._padding[1]
-        self._stream.pix_fmt = "yuv420p"
+        padded = size[0] + self._padding[0], size[1] + self._padding[1]
+        self._file = EncodedVideo(self._path, padded, _H264, rate=rate_of(fps))
 
     def add(self, index: int, masks: Masks, *, frame: Picture | None = None) -> None:
         """Encode one frame; indices must rise, gaps are left out.
@@ -85,11 +69,7 @@ class OverlayVideoWriter:
             )
         picture = overlay(frame, masks, self._alpha, labels=self._labels)
         picture = np.pad(picture, ((0, self._padding[0]), (0, self._padding[1]), (0, 0)), mode="edge")
-        try:
-            self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        except OSError as error:
-            self._drop()
-            raise write_error(error, self._path) from error
+        self._file.add(av.VideoFrame.from_ndarray(picture, format="rgb24"))
         self._last = index
 
     def close(self) -> None:
@@ -100,15 +80,9 @@ class OverlayVideoWriter:
             ValueError: No frame was added, so there is nothing to write.
         """
         if self._last is None:
-            self._drop()
+            self._file.drop()
             raise ValueError(f"No frame was added to {self._path}: nothing is written.")
-        try:
-            self._container.mux(self._stream.encode(None))
-            self._container.close()
-            os.replace(self._temporary, self._path)
-        except OSError as error:
-            self._drop()
-            raise write_error(error, self._path) from error
+        self._file.close()
 
     def __enter__(self) -> OverlayVideoWriter:
         """Give the writer itself."""
@@ -121,10 +95,4 @@ class OverlayVideoWriter:
         if kind is None:
             self.close()
         else:
-            self._drop()
-
-    def _drop(self) -> None:
-        """Abandon the file; what the failed container still wants to write is of no interest."""
-        with contextlib.suppress(OSError):
-            self._container.close()
-        self._temporary.unlink(missing_ok=True)
+            self._file.drop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -28,6 +29,7 @@ class FrameReader(Protocol):
         length: Number of frames; None while unknown.
         fps: Frames per second; of a variable rate the mean; None when the source has no clock.
         files: Files that frames are read from; none for arrays and streams.
+        times: Seconds from the first frame to each; None when the source has no clock.
     """
 
     name: str
@@ -35,6 +37,7 @@ class FrameReader(Protocol):
     length: int | None
     fps: float | None
     files: Sequence[Path]
+    times: Sequence[Fraction] | None
 
     def read(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
         """Frame ``index``, which is within the range as far as it is known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ class StreamReader:
     """Reads frames from an iterator as they come and keeps the last few; the length is known once it has ended."""
 
     files: Sequence[Path] = ()
+    times: Sequence[Fraction] | None = None
 
     def __init__(
         self,

@@ -89,7 +89,7 @@ class ObjectPngWriter:
         for object_id, mask in masks.items():
             if object_id < 0:
                 raise ValueError(f"Object ids are not negative, got {object_id}.")
-            inside = _checked_mask(mask, object_id, self._size)
+            inside = checked_mask(mask, object_id, self._size)
             write_mask_file(self._folder / f"{object_id:03d}" / f"{index:05d}.png", inside.astype(np.uint8))
 
     def __enter__(self) -> ObjectPngWriter:
@@ -109,7 +109,7 @@ def merge_masks(masks: Masks, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]
     labels = np.zeros(size, dtype=np.uint8)
     for object_id in sorted(masks, reverse=True):
         check_indexed_id(object_id)
-        labels[_checked_mask(masks[object_id], object_id, size)] = object_id
+        labels[checked_mask(masks[object_id], object_id, size)] = object_id
     return labels
 
 
@@ -126,7 +126,12 @@ def check_indexed_id(object_id: int) -> None:
         )
 
 
-def _checked_mask(mask: Bool[np.ndarray, "h w"], object_id: int, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+def checked_mask(mask: Bool[np.ndarray, "h w"], object_id: int, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+    """A mask as true and false.
+
+    Raises:
+        ValueError: It is not of ``size`` (height, width).
+    """
     mask = np.asarray(mask)
     if mask.shape != tuple(size):
         raise ValueError(f"The mask of object {object_id} has shape {mask.shape}, the video has {tuple(size)}.")

@@ -95,23 +95,35 @@ def settings_of(overrides: Iterable[str]) -> Settings:
             raise ValueError(f"the override {text!r} is not understood here: expected ++model.NAME=VALUE, {_known()}")
         try:
             settings = replace(settings, **_MEANING[name](value.strip()))
-        except (ValueError, KeyError):
-            raise ValueError(f"the override {text!r} has a value that is not understood here") from None
+        except ValueError as error:
+            raise ValueError(f"the override {text!r} has a value that is not understood here: {error}") from None
     return settings
 
 
 def _flag(field: str) -> Callable[[str], dict[str, Any]]:
-    return lambda value: {field: {"true": True, "false": False}[value.lower()]}
+    def read(value: str) -> dict[str, Any]:
+        if value.lower() not in ("true", "false"):
+            raise ValueError("expected true or false")
+        return {field: value.lower() == "true"}
+
+    return read
 
 
 def _number(field: str) -> Callable[[str], dict[str, Any]]:
-    return lambda value: {field: int(value)}
+    return lambda value: {field: _whole(value)}
+
+
+def _whole(value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise ValueError("expected a whole number") from None
 
 
 def _only(*values: str) -> Callable[[str], dict[str, Any]]:
     def check(value: str) -> dict[str, Any]:
         if value.lower() not in values:
-            raise ValueError(value)
+            raise ValueError(f"only {' or '.join(values)} is possible")
         return {}
 
     return check
@@ -130,11 +142,15 @@ _MEANING: Mapping[str, Callable[[str], dict[str, Any]]] = {
     "binarize_mask_from_pts_for_mem_enc": _flag("binarize_prompted"),
     "add_all_frames_to_correct_as_cond": _flag("corrections_as_prompts"),
     "clear_non_cond_mem_around_input": _flag("clear_around_input"),
-    "max_cond_frames_in_attn": lambda value: {"max_prompted": None if int(value) < 0 else int(value)},
+    "max_cond_frames_in_attn": lambda value: {"max_prompted": None if _whole(value) < 0 else _whole(value)},
     f"{_DECODER}_via_stability": _flag("stability_fallback"),
     f"{_DECODER}_stability_delta": _only("0.05"),
     f"{_DECODER}_stability_thresh": _only("0.98"),
     "use_mask_input_as_output_without_sam": _only("true"),
+    "num_maskmem": _only("7"),
+    "max_obj_ptrs_in_encoder": _only("16"),
+    "memory_temporal_stride_for_eval": _only("1"),
+    "non_overlap_masks_for_mem_enc": _only("false"),
     "compile_image_encoder": _without_effect,
     "_target_": _without_effect,
 }
