@@ -332,3 +332,20 @@ def test_an_input_of_the_frames_own_aspect(track, tiny: Sam2, capsys: pytest.Cap
     assert all(np.array_equal(read_label_png(out / "masks" / f"{t:05d}.png"), labels[t]) for t in range(6))
     assert track("--point", CLICK, "--fit", "cover")[0] == 2
     assert "got --fit cover, expected stretch, letterbox, native or HEIGHTxWIDTH" in capsys.readouterr().err
+
+
+def test_the_session_is_saved(track, tiny: Sam2, tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "saved" / "work.session"
+    path.parent.mkdir()
+    code, out = track("--point", CLICK, "--box", BOX, "--session", str(path), "--scene-cuts")
+    assert code == 0
+    assert f"saved the session as {path}" in " ".join(capsys.readouterr().err.split())
+    again = VideoSession.load(path, model=tiny)
+    assert again.options.scene_cuts
+    for t in range(6):
+        labels = read_label_png(out / "masks" / f"{t:05d}.png")
+        np.testing.assert_array_equal(again.frame_result(t).masks[1] & (labels != 2), labels == 1)
+
+    code, _ = track("--point", CLICK, "--session", str(next(folder.iterdir())))
+    assert code == 2
+    assert "would overwrite the input" in " ".join(capsys.readouterr().err.split())

@@ -20,6 +20,7 @@ from masklet.inference import saving
 from masklet.inference.options import SessionOptions
 from masklet.inference.session import VideoSession
 from masklet.model.sam2 import Sam2
+from masklet.video.frames import open_source
 from session_scripts import ACTIONS, ALONE, FRAMES, Action, state
 from tiny_model import DISC, SMALL_HIERA, SQUARE, clip, disc, tiny_model
 
@@ -67,6 +68,10 @@ def test_addresses_need_not_be_given_again(tiny: Sam2, folder: Path, tmp_path: P
         session.prompt(4, 5, points=[DISC])
         session.save(tmp_path / "a" / "session")
         known = state(session)
+    with VideoSession(open_source(folder), weights, options=SessionOptions(fill_holes=3)) as opened:
+        assert opened._header()["source"]["address"] == str(folder)
+    with VideoSession(open_source([*folder.iterdir()]), weights) as listed:
+        assert listed._header()["source"]["address"] is None
     again = VideoSession.load(tmp_path / "a" / "session")
     assert state(again) == known
     assert again.options == session.options

@@ -18,6 +18,7 @@ from .compute import FitText, check_compute, fitting
 from .download_bar import download_bar
 from .frame_range import frame_range
 from .output import PLACES, SCORES, Format, check_output, write_results
+from .output_folder import check_folder, refuse_overwriting
 from .prompt_text import PromptText, mask_from, video_prompts
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def track(
     start: int | None = None,
     stop: int | None = None,
     direction: Direction = "both",
+    scene_cuts: bool = False,
+    session: Path | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     quiet: bool = False,
 ) -> int:
@@ -70,6 +73,8 @@ def track(
         direction: both: forward from the earliest prompted frame of the range to --stop, then backward to --start.
             forward, backward: only one of these. Prompts outside the range count too; if none lies inside, the frames
             on the way from the nearest one are tracked, but not written.
+        scene_cuts: Begin recent memory anew where the video cuts to another scene.
+        session: Save the session to this file too: VideoSession.load goes on with it, masklet convert reads it.
         max_pixels: Refuse larger frames and mask files.
         quiet: No progress bar and no summary.
     """
@@ -77,9 +82,8 @@ def track(
     if not prompts:
         raise ValueError("there is nothing to track: give --point, --box or --mask")
     formats: list[Format] = list(dict.fromkeys(format)) or ["png"]
-    run(
-        Job(source, prompts, output, formats, model, image_size, fit, device, start, stop, direction, max_pixels, quiet)
-    )
+    where = start, stop, direction, scene_cuts, session
+    run(Job(source, prompts, output, formats, model, image_size, fit, device, *where, max_pixels, quiet))
     return 0
 
 
@@ -98,6 +102,8 @@ class Job:
     start: int | None = None
     stop: int | None = None
     direction: Direction = "both"
+    scene_cuts: bool = False
+    session: Path | None = None
     max_pixels: int = DEFAULT_MAX_PIXELS
     quiet: bool = False
 
@@ -113,7 +119,7 @@ def run(job: Job) -> None:
     from ..video.frames import open_source
 
     check_compute(job.device, job.image_size)
-    options = SessionOptions(fit=fitting(job.fit))
+    options = SessionOptions(fit=fitting(job.fit), scene_cuts=job.scene_cuts)
     console = Console(stderr=True, quiet=job.quiet, highlight=False, markup=False, emoji=False)
     say = partial(console.print, soft_wrap=True)
     with open_source(job.source, max_pixels=job.max_pixels) as source:
@@ -137,16 +143,24 @@ def run(job: Job) -> None:
         clock, done = time.perf_counter(), 0
         confidence: dict[int, list[float]] = {}
         written = write_results(wanted.track(session), source, job.out, job.formats, rising=not wanted.backward)
-        with closing(written), Progress(*columns, console=console, disable=job.quiet or not sys.stderr.isatty()) as bar:
+        with (
+            closing(session),
+            closing(written),
+            Progress(*columns, console=console, disable=job.quiet or not sys.stderr.isatty()) as bar,
+        ):
             task = bar.add_task("", total=wanted.count(source.length), speed="")
             for result in written:
                 done += 1
                 for i, one in result.items():
                     confidence.setdefault(i, []).append(one.confidence)
                 bar.update(task, completed=done, speed=f"{done / (time.perf_counter() - clock):.1f} frames/s")
+            if job.session is not None:
+                session.save(job.session)
         seconds = time.perf_counter() - clock
     for place in (*(PLACES[name] for name in job.formats), SCORES):
         say(f"wrote {job.out / place}")
+    if job.session is not None:
+        say(f"saved the session as {job.session}")
     say(f"{done} frames in {seconds:.1f} s: {done / seconds:.1f} frames/s with reading and writing")
     for i, values in confidence.items():
         say(f"object {i}: confidence {sum(values) / len(values):.2f} on average, {min(values):.2f} at worst")
@@ -159,6 +173,9 @@ def _check(job: Job, source: FrameSource) -> None:
             mask_from(prompt.mask_file, source.size, prompt.mask)
     masks = {prompt.mask_file for prompt in job.prompts.values() if prompt.mask_file is not None}
     check_output(job.out, job.formats, source, masks, {object_id for _, object_id in job.prompts})
+    if job.session is not None:
+        refuse_overwriting([*source.files, *masks], [job.session])
+        check_folder(job.session.parent)
 
 
 def _prompt(session: VideoSession, frame: int, object_id: int, prompt: PromptText) -> None:

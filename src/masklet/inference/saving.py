@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import time
 from collections.abc import Mapping
@@ -164,6 +165,9 @@ def tracks_of(file: SessionFile, engine: Engine) -> dict[int, ObjectTrack]:
 
 
 def _address(given: Any) -> str | None:
+    if isinstance(given, FrameSource):
+        found = given.files and (os.path.exists(given.name) or glob.has_magic(given.name))
+        given = given.name if found else None
     if not isinstance(given, str | os.PathLike):
         return None
     text = os.fspath(given)
