@@ -48,3 +48,15 @@ def test_wrong_input(frame):
         overlay(frame, {}, 1.5)
     with pytest.raises(ValueError, match="start at 1"):
         overlay(frame, {0: np.zeros((40, 60), dtype=bool)})
+
+
+def test_a_label_goes_where_it_hides_no_object(frame):
+    large = np.zeros((200, 300, 3), np.uint8)
+    head, body = np.zeros((2, 200, 300), bool)
+    head[40:100, 120:180] = True
+    body[100:200, 100:200] = True  # its label would stand on the head above
+    plain, drawn = (overlay(large, {1: head, 2: body}, labels=labels) for labels in (False, True))
+    written = (plain != drawn).any(axis=2)
+    assert written.any()
+    assert not (written & head)[60:].any()
+    assert not (written & body)[:, 130:170].any()

@@ -49,20 +49,34 @@ def overlay(
             lines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
             cv2.drawContours(drawn, lines, -1, colors[object_id], width)
     if labels:
+        taken = np.any([np.asarray(mask) != 0 for mask in masks.values()], axis=0) if masks else np.zeros(0)
         for object_id in sorted(masks):
-            _write_label(drawn, object_id, np.asarray(masks[object_id]) != 0)
+            _write_label(drawn, object_id, np.asarray(masks[object_id]) != 0, taken)
     return drawn
 
 
-def _write_label(image: UInt8[np.ndarray, "h w 3"], object_id: int, mask: Bool[np.ndarray, "h w"]) -> None:
-    """Write the id in white on black above the mask's box, or inside it at the upper edge of the image."""
+def _write_label(
+    image: UInt8[np.ndarray, "h w 3"], object_id: int, mask: Bool[np.ndarray, "h w"], taken: Bool[np.ndarray, "h w"]
+) -> None:
+    """Write the id in white on black at the mask's box: above it, or where it hides the least of all objects."""
     box = box_of_mask(mask)
     if box is None:
         return
     scale = max(0.4, min(image.shape[:2]) / 900)
     thick = max(1, round(scale * 1.5))
     (width, height), _ = cv2.getTextSize(str(object_id), cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
-    x = min(max(0, (box[0] + box[2] - width) // 2), max(0, image.shape[1] - width))
-    y = max(height + 2, box[1] - 4)
+
+    def inside(x: int, y: int) -> tuple[int, int]:
+        return min(max(0, x), max(0, image.shape[1] - width)), min(max(height + 2, y), image.shape[0])
+
+    def hidden(place: tuple[int, int]) -> int:
+        x, y = place
+        return int(np.count_nonzero(taken[max(0, y - height) : y, x : x + width]))
+
+    x0, y0, x1, y1 = box
+    middle, centre = (x0 + x1 - width) // 2, (y0 + y1 + height) // 2
+    beside = (middle, y0 - 4), (x0, y0 - 4), (x1 - width, y0 - 4), (middle, y1 + height + 4)
+    places = [inside(*place) for place in (*beside, (x0 - width - 4, centre), (x1 + 4, centre))]
+    x, y = min(places, key=hidden)
     for color, stroke in (((0, 0, 0), thick + 2), ((255, 255, 255), thick)):
         cv2.putText(image, str(object_id), (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, color, stroke, cv2.LINE_AA)
