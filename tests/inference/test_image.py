@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from masklet.inference.image import ImagePredictor
 from masklet.masks.rle import decode
+from masklet.model import many_prompts
 from masklet.model.sam2 import Sam2
 from masklet.video.fitting import Fitting
 from tiny_model import DISC, SQUARE, clip, disc
@@ -153,7 +154,9 @@ def test_a_mistake_is_explained_and_the_image_stays(
     assert np.array_equal(predictor.predict(points=[DISC]).low_logits, before)
 
 
-def test_many_prompts_are_as_one_by_one(predictor: ImagePredictor):
+@pytest.mark.parametrize("smallest", [1, 1000], ids=["shared", "reference"])
+def test_many_prompts_are_as_one_by_one(monkeypatch, predictor: ImagePredictor, smallest: int):
+    monkeypatch.setattr(many_prompts, "SMALLEST", smallest)
     generator = np.random.default_rng(0)
     points = generator.uniform((0, 0), SIZE[::-1], (19, 2))
     boxes = np.concatenate((points / 2, points / 2 + 20), 1)

@@ -18,7 +18,8 @@ TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
 
 
 @pytest.fixture(autouse=True)
-def small_tiles(monkeypatch):
+def small(monkeypatch):
+    monkeypatch.setattr(many_prompts, "SMALLEST", 1)
     monkeypatch.setattr(shared_upscaling, "TILE", 7)
 
 
@@ -64,10 +65,10 @@ def one_by_one(model: Sam2, conditioned, features, given: Prompts, **options: bo
 def test_shared_is_as_one_by_one(dtype, config, labels, ambiguous, stability_fallback):
     model = lively(config, dtype)
     conditioned, features = scene(model)
-    given = prompts(TOGETHER + FEWEST, labels, dtype)
+    given = prompts(TOGETHER + 3, labels, dtype)
     options = {"ambiguous": ambiguous, "stability_fallback": stability_fallback}
     batches = list(decode_many(model, conditioned, features, given, **options))
-    assert [len(masks) for masks, _ in batches] == [TOGETHER, FEWEST]
+    assert [len(masks) for masks, _ in batches] == [TOGETHER, 3]
     masks, iou = (torch.cat(each) for each in zip(*batches, strict=True))
     expected = list(one_by_one(model, conditioned, features, given, **options))
     expected_masks, expected_iou = (torch.stack(each) for each in zip(*expected, strict=True))
@@ -95,7 +96,7 @@ def test_trained_weights_are_as_exact(monkeypatch):
 def test_unstable_masks_give_way_on_both_paths(few: bool):
     model = lively(SMALL_HIERA, torch.float64)
     conditioned, features = scene(model)
-    given = prompts(FEWEST - 1 if few else 2 * TOGETHER)
+    given = prompts(FEWEST - 1 if few else 2 * TOGETHER)  # the reference, or shared
 
     def masks(stability_fallback: bool) -> torch.Tensor:
         options = {"ambiguous": False, "stability_fallback": stability_fallback}
@@ -116,6 +117,9 @@ def test_earlier_logits_and_few_prompts_go_to_the_reference(monkeypatch):
     for given, sizes in ((refined, [TOGETHER, 1]), (alone, [TOGETHER, 1]), (prompts(FEWEST - 1), [FEWEST - 1])):
         answers = decode_many(model, conditioned, features, given, ambiguous=True)
         assert [len(masks) for masks, _ in answers] == sizes
+    monkeypatch.setattr(many_prompts, "SMALLEST", HEIGHT * WIDTH // 256 + 1)
+    assert list(decode_many(model, conditioned, features, prompts(FEWEST), ambiguous=True))
+    monkeypatch.setattr(many_prompts, "SMALLEST", HEIGHT * WIDTH // 256)
     with pytest.raises(AssertionError, match="shared"):
         list(decode_many(model, conditioned, features, prompts(FEWEST), ambiguous=True))
 

@@ -23,8 +23,10 @@ from .shared_upscaling import SharedUpscaler, fold_twice
 from .two_way import TwoWayLayer
 
 TOGETHER = 8  # prompts: their tokens fill a matrix product, their masks take 6 MB at 1024 pixels
-FEWEST = 3  # prompts that the preparation of an image pays for
-MOST_POINTS = 13  # of a prompt: the work for an image grows with the square of its tokens
+# Where the shared image was found to be faster than the reference (docs/performance.md).
+FEWEST = 4  # prompts that its preparation pays for
+SMALLEST = 256  # places at stride 16
+MOST_POINTS = 10  # of a prompt: the work grows with the square of its tokens
 
 Candidates = tuple[Float[Tensor, "b m h4 w4"], Float[Tensor, "b m"]]
 
@@ -50,7 +52,7 @@ def decode_many(
     """
     given = [one for one in (prompts.points, prompts.previous_logits) if one is not None]
     options = {"ambiguous": ambiguous, "stability_fallback": stability_fallback}
-    many = ManyPrompts(model, conditioned, features) if _shareable(model, prompts) else None
+    many = ManyPrompts(model, conditioned, features) if _shareable(model, conditioned, prompts) else None
     for start in range(0, len(given[0]), TOGETHER):
         few = _take(prompts, slice(start, start + TOGETHER))
         if many is not None:
@@ -61,12 +63,13 @@ def decode_many(
         yield answer.candidates, answer.candidate_iou
 
 
-def _shareable(model: Sam2, prompts: Prompts) -> bool:
+def _shareable(model: Sam2, conditioned: Tensor, prompts: Prompts) -> bool:
     """Whether the shared image is exact (earlier logits change every place of it) and faster."""
     if prompts.points is None or prompts.previous_logits is not None:
         return False
-    enough = len(prompts.points) >= FEWEST and prompts.count <= MOST_POINTS
-    return enough and model.device.type == "cpu" and model.dtype in (torch.float32, torch.float64)
+    places = conditioned.shape[-2] * conditioned.shape[-1]
+    pays = len(prompts.points) >= FEWEST and prompts.count <= MOST_POINTS and places >= SMALLEST
+    return pays and model.device.type == "cpu" and model.dtype in (torch.float32, torch.float64)
 
 
 def _take(prompts: Prompts, rows: slice) -> Prompts:
