@@ -27,7 +27,8 @@ class Hardware:
     torch: str
 
     def __str__(self) -> str:
-        parts = [self.processor, f"{self.cores} cores", f"{self.threads} torch thread{"s" * (self.threads != 1)}", f"torch {self.torch}"]
+        threads = f"{self.threads} torch thread" + "s" * (self.threads != 1)
+        parts = [self.processor, f"{self.cores} cores", threads, f"torch {self.torch}"]
         return ", ".join(parts if self.gpu is None else [self.gpu, *parts])
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..structures import FrameFeatures, Selection
@@ -138,6 +138,7 @@ class MemoryReader:
     def _conditioned(self, keys: MemoryKeys, look: Look, memory: Memory) -> Float[Tensor, "n c"]:
         x, query, head_width = look.x.clone(), look.query, keys.head_width
         room = x.new_empty(self.heads, len(memory.values), head_width)
+        hidden = x.new_empty(min(PIECE, len(x)), self.model.config.attention_hidden)
         for number, folded in enumerate(self.layers):
             if number:
                 x = self._attend_inside(folded, x, keys.turns)
@@ -145,8 +146,15 @@ class MemoryReader:
             keys.lay(memory, number, room)
             for piece, asked in zip(x.split(PIECE), query.split(PIECE), strict=True):
                 piece += F.linear(self._attend_memory(asked, room, memory), *folded.out)
-                piece += folded.layer.mlp(folded.layer.norm3(piece))
+                self._mlp(folded.layer, piece, hidden[: len(piece)])
         return self.model.memory_attention.norm(x)
+
+    def _mlp(self, layer: MemoryAttentionLayer, x: Float[Tensor, "q c"], hidden: Float[Tensor, "q h"]) -> None:
+        """Add the MLP's output in place; ``hidden`` is room for its inside, which as new memory would cost a tenth."""
+        first, second = layer.mlp.layers
+        assert isinstance(first, nn.Linear)
+        torch.addmm(first.bias, layer.norm3(x), first.weight.T, out=hidden).relu_()
+        x += second(hidden)
 
     def _query(self, folded: Folded, x: Float[Tensor, "n c"], turns: Tensor) -> Float[Tensor, "n c"]:
         query = F.linear(folded.layer.norm2(x), *folded.query)
