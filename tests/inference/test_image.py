@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from masklet.inference.image import ImagePredictor
 from masklet.masks.rle import decode
+from masklet.model import many_prompts
 from masklet.model.sam2 import Sam2
 from masklet.video.fitting import Fitting
 from tiny_model import DISC, SQUARE, clip, disc
@@ -151,6 +152,57 @@ def test_a_mistake_is_explained_and_the_image_stays(
     with pytest.raises(ValueError, match=message):
         predictor.predict(**prompt)
     assert np.array_equal(predictor.predict(points=[DISC]).low_logits, before)
+
+
+@pytest.mark.parametrize("smallest", [1, 1000], ids=["shared", "reference"])
+def test_many_prompts_are_as_one_by_one(monkeypatch, predictor: ImagePredictor, smallest: int):
+    monkeypatch.setattr(many_prompts, "SMALLEST", smallest)
+    generator = np.random.default_rng(0)
+    points = generator.uniform((0, 0), SIZE[::-1], (19, 2))
+    boxes = np.concatenate((points / 2, points / 2 + 20), 1)
+    pairs, labels = np.stack((points, points[::-1]), 1), np.tile([1, 0], (19, 1))
+    for many, alone in (
+        ({"points": points}, [{"points": [p]} for p in points]),
+        ({"boxes": boxes}, [{"box": b} for b in boxes]),
+        (
+            {"points": pairs, "labels": labels, "boxes": boxes},
+            [{"points": p, "labels": [1, 0], "box": b} for p, b in zip(pairs, boxes, strict=True)],
+        ),
+    ):
+        batches = list(predictor.predict_many(**many))
+        assert all(0 < len(logits) < len(points) for logits, _ in batches)
+        logits, iou = (torch.cat(each).numpy() for each in zip(*batches, strict=True))
+        assert logits.shape == (19, 3, 16, 16)
+        for i, request in enumerate(alone):
+            result = predictor.predict(**request)
+            assert np.abs(result.low_logits - logits[i]).max() < 1e-4
+            assert np.abs(result.iou - iou[i]).max() < 1e-4
+    ((logits, iou),) = predictor.predict_many(points=points[:4], multimask=False)
+    assert logits.shape == (4, 1, 16, 16)
+    assert iou.shape == (4, 1)
+
+
+def test_many_prompts_on_an_image_that_is_not_the_current_one(predictor: ImagePredictor, frames: list[np.ndarray]):
+    other = predictor.encode([frames[-1]])[0]
+    ((logits, _),) = predictor.predict_many(points=[DISC, SQUARE, DISC], embedding=other)
+    ((current, _),) = predictor.predict_many(points=[DISC, SQUARE, DISC])
+    expected = predictor.predict(points=[DISC], embedding=other).low_logits
+    assert np.abs(logits[0].numpy() - expected).max() < 1e-4
+    assert (logits - current).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "got none"),
+        ({"points": np.zeros((0, 2))}, r"got \[0\]"),
+        ({"points": [DISC, SQUARE], "boxes": [BOX]}, r"equally many objects, got \[1, 2\]"),
+        ({"points": [DISC, (100, 3)]}, "outside the frame"),
+    ],
+)
+def test_many_prompts_that_do_not_fit(predictor: ImagePredictor, given: Any, said: str):
+    with pytest.raises(ValueError, match=said):
+        predictor.predict_many(**given)
 
 
 def test_an_unknown_part_of_a_request(predictor: ImagePredictor):

@@ -27,7 +27,7 @@ class Hardware:
     torch: str
 
     def __str__(self) -> str:
-        threads = f"{self.threads} torch thread" + "s" * (self.threads != 1)
+        threads = f"{self.threads} torch thread{'s' if self.threads != 1 else ''}"
         parts = [self.processor, f"{self.cores} cores", threads, f"torch {self.torch}"]
         return ", ".join(parts if self.gpu is None else [self.gpu, *parts])
 

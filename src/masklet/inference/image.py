@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from ..interaction.prompts import MOST_LOGIT, UserPrompt, check_mask, numbers_of
 from ..masks.components import fill_small_holes, remove_small_specks
 from ..masks.resize import resize_logits
 from ..masks.rle import encode
+from ..model.many_prompts import Candidates, decode_many
 from ..model.sam2 import GIVEN_MASK_BIAS, GIVEN_MASK_SCALE
 from ..structures import FrameFeatures, Prompts, Selection
 from ..video.fitting import Fit, Fitting, check_fitting, fit_frame
@@ -210,17 +211,61 @@ class ImagePredictor:
             groups.setdefault((prompt.count, prompt.previous_logits is not None), []).append(i)
         results: dict[int, ImageResult] = {}
         for rows in groups.values():
-            together = _stack([prompts[i] for i in rows])
-            answer = self.model.decode(
-                image.conditioned,
-                image.features,
-                together,
-                ambiguous=multimask,
-                stability_fallback=self.stability_fallback,
-            )
-            for row, i in enumerate(rows):
-                results[i] = self._result(answer.candidates[row], answer.candidate_iou[row], image.fit)
+            row = iter(rows)
+            for candidates, iou in self._decode(image, [prompts[i] for i in rows], multimask):
+                for one, scores in zip(candidates, iou, strict=True):
+                    results[next(row)] = self._result(one, scores, image.fit)
         return [results[i] for i in range(len(prompts))]
+
+    def predict_many(
+        self,
+        *,
+        points: Any = None,
+        labels: Any = None,
+        boxes: Any = None,
+        multimask: bool = True,
+        embedding: ImageEmbedding | None = None,
+    ) -> Iterator[Candidates]:
+        """Candidates of any number of objects of one image, a few objects at a time: memory does not grow with them.
+
+        Args:
+            points: ``(n, 2)`` in pixels, a click an object, or ``(n, k, 2)``.
+            labels: ``(n, k)``, 1 on the object, 0 off it; None: all on it.
+            boxes: ``(n, 4)``, with or without points.
+            multimask: As in :meth:`predict`.
+            embedding: As in :meth:`predict`.
+
+        Yields:
+            Logits ``[b m h4 w4]`` at stride 4 of the model's input and predicted IoU ``[b m]`` of the next few objects.
+            ``embedding.fit.cut`` leaves what the image fills of the input.
+
+        Raises:
+            ValueError: A prompt of wrong shape or value, none at all, or different numbers of them.
+            RuntimeError: No image was set.
+        """
+        image = embedding or self.embedding
+        clicks = None if points is None else np.asarray(points)
+        if clicks is not None and clicks.ndim == 2:
+            clicks = clicks[:, None]
+        given = {"points": clicks, "labels": labels, "box": boxes}
+        given = {name: value for name, value in given.items() if value is not None}
+        counts = {len(value) for value in given.values()}
+        if len(counts) != 1 or counts == {0}:
+            raise ValueError(
+                f"expected points or boxes (and labels) of equally many objects, got {sorted(counts) or 'none'}"
+            )
+        requests = [dict(zip(given, one, strict=True)) for one in zip(*given.values(), strict=True)]
+        return self._decode(image, [self._prompt(request, image.fit) for request in requests], multimask)
+
+    def _decode(self, image: ImageEmbedding, prompts: list[Prompts], multimask: bool) -> Iterator[Candidates]:
+        return decode_many(
+            self.model,
+            image.conditioned,
+            image.features,
+            _stack(prompts),
+            ambiguous=multimask,
+            stability_fallback=self.stability_fallback,
+        )
 
     def _prompt(self, request: dict[str, Any], fit: Fit) -> Prompts:
         unknown = set(request) - {"points", "labels", "box", "mask", "logits"}

@@ -61,7 +61,7 @@ class SessionOptions:
     prune: bool = True
     object_batch: int | None = None
     keep_results: bool = True
-    max_ram_mb: float | None = 16.0
+    max_ram_mb: float | None = 4.0
     undo_levels: int = 100
     undo_mb: float = 256.0
 

@@ -31,9 +31,10 @@ class Attention(nn.Module):
         self.value = nn.Linear(source, inner)
         self.out = nn.Linear(inner, width)
 
-    def _split(self, x: Tensor) -> Tensor:
+    def split(self, x: Float[Tensor, "b n i"]) -> Float[Tensor, "b heads n d"]:
+        """Split projected tokens into heads."""
         b, n, c = x.shape
-        return x.reshape(b, n, self.heads, c // self.heads).transpose(1, 2)  # [b heads n c]
+        return x.reshape(b, n, self.heads, c // self.heads).transpose(1, 2)
 
     def forward(
         self,
@@ -48,7 +49,7 @@ class Attention(nn.Module):
 
         ``bias`` is added to the scores of each key.
         """
-        q, k, v = self._split(self.query(query)), self._split(self.key(key)), self._split(self.value(value))
+        q, k, v = self.split(self.query(query)), self.split(self.key(key)), self.split(self.value(value))
         if rotation is not None:
             q = rotate(q, rotation)
             spatial = k.shape[2] - unrotated

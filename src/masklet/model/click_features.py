@@ -37,9 +37,16 @@ class ClickFeatures(nn.Module):
 
     def maps(self, prompts: Prompts, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """What to add to the embedding and to the stride-4 skip of an input of ``size`` (height, width)."""
+        coarse, fine = self.undrawn(prompts, size)
+        return self.coarse(coarse), self.fine(fine)
+
+    def undrawn(
+        self, prompts: Prompts, size: tuple[int, int]
+    ) -> tuple[Float[Tensor, "b 3 h w"], Float[Tensor, "b 3 h4 w4"]]:
+        """The soft maps at strides 16 and 4 that :meth:`maps` draws in channels of its own."""
         coarse = soft_maps(prompts, size, stride=16, sigma=16.0)
         fine = soft_maps(prompts, size, stride=4, sigma=8.0)
-        return self.coarse(coarse.to(self.coarse.weight)), self.fine(fine.to(self.fine.weight))
+        return coarse.to(self.coarse.weight), fine.to(self.fine.weight)
 
 
 def soft_maps(prompts: Prompts, size: tuple[int, int], stride: int, sigma: float) -> Float[Tensor, "b 3 h w"]:

@@ -35,17 +35,19 @@ class TwoWayLayer(nn.Module):
         self, tokens: Tokens, image: ImageTokens, token_code: Tokens, image_code: ImageCode
     ) -> tuple[Tokens, ImageTokens]:
         """One exchange."""
-        if self.first:
-            tokens = self.self_attention(tokens, tokens, tokens)
-        else:
-            q = tokens + token_code
-            tokens = tokens + self.self_attention(q, q, tokens)
-        tokens = self.norm1(tokens)
+        tokens = self.attend_tokens(tokens, token_code)
         k = image + image_code
         tokens = self.norm2(tokens + self.token_to_image(tokens + token_code, k, image))
         tokens = self.norm3(tokens + self.mlp(tokens))
         image = self.norm4(image + self.image_to_token(k, tokens + token_code, tokens))
         return tokens, image
+
+    def attend_tokens(self, tokens: Tokens, token_code: Tokens) -> Tokens:
+        """Attention among tokens."""
+        if self.first:
+            return self.norm1(self.self_attention(tokens, tokens, tokens))
+        q = tokens + token_code
+        return self.norm1(tokens + self.self_attention(q, q, tokens))
 
 
 class TwoWayTransformer(nn.Module):

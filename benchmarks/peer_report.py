@@ -1,0 +1,118 @@
+"""The table and the plot of ``peers.py``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+COLUMNS = (
+    "row", "model", "px", "library", "seconds", "times masklet's", "of the floor", "peak MB", "steady MB", "differs by",
+)  # fmt: skip
+
+
+def write_report(folder: Path, clock: str = "wall") -> str:
+    """Write ``peers.md`` and ``peers.png`` of all rows in a folder; returns the table."""
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    found.sort(key=lambda r: (r["row"].rstrip("0123456789"), len(r["row"]), r["row"], r["model"], r["size"]))
+    text = table(found, clock)
+    (folder / "peers.md").write_text(text)
+    if found:
+        plot(found, clock, folder / "peers.png")
+    return text
+
+
+def table(found: list[dict[str, Any]], clock: str) -> str:
+    """Markdown: medians, the range in brackets."""
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
+    for result in found:
+        for peer, numbers in result["peers"].items():
+            head = [result["row"], result["model"], str(result["size"]), peer]
+            if "missing" in numbers:
+                lines.append("| " + " | ".join([*head, f"cannot be imported: {numbers['missing']}", *[""] * 5]) + " |")
+                continue
+            lines.append("| " + " | ".join([*head, *_cells(result, peer, clock)]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cells(result: dict[str, Any], peer: str, clock: str) -> list[str]:
+    numbers, floor = result["peers"][peer], floor_seconds(result, clock)
+    seconds = seconds_of(numbers, clock)
+    ratio = ratios(result, peer, clock)
+    apart = result["differences"].get(peer, {})
+    return [
+        _spread(seconds, "{:.3g}"),
+        _spread(ratio, "{:.2f}") if ratio and peer != "masklet" else "",
+        "" if floor is None else f"{100 * floor / median(seconds):.0f} %",
+        f"{numbers['peak']:.0f}",
+        f"{numbers['steady']:.0f}",
+        ", ".join(f"{name} {value:.1g}" for name, value in apart.items() if not name.startswith("object"))
+        or ("" if not apart else f"{100 * max(apart.values()):.2g} % of pixels"),
+    ]
+
+
+def seconds_of(numbers: dict[str, Any], clock: str) -> list[float]:
+    """Of passes; start-up has no clock but the wall."""
+    return numbers.get(clock, numbers["wall"])
+
+
+def ratios(result: dict[str, Any], peer: str, clock: str) -> list[float]:
+    """How many times as long as masklet, pass by pass of the same turn."""
+    ours = result["peers"].get("masklet", {"missing": ""})
+    if "missing" in ours:
+        return []
+    pairs = zip(seconds_of(result["peers"][peer], clock), seconds_of(ours, clock), strict=True)
+    return [theirs / mine for theirs, mine in pairs]
+
+
+def floor_seconds(result: dict[str, Any], clock: str) -> float | None:
+    """The official code's multiply-adds at the best rate of matrix products; None without the official code."""
+    work = next((n["gflop"] for p, n in result["peers"].items() if p.startswith("sam2") and n.get("gflop")), None)
+    return None if work is None or "gflops" not in result else work / result["gflops"][clock]
+
+
+def _spread(values: list[float], form: str) -> str:
+    low, middle, high = (form.format(v) for v in (min(values), median(values), max(values)))
+    return f"{middle} ({low} to {high})"
+
+
+def plot(found: list[dict[str, Any]], clock: str, path: Path) -> None:
+    """Bars of how long each library takes, masklet being 1; and seconds a frame while memory fills."""
+    from matplotlib.figure import Figure
+
+    filling = [r for r in found if r["row"] == "memories"]
+    bars = [r for r in found if r["row"] != "memories"]
+    names = list(dict.fromkeys(peer for r in found for peer in r["peers"]))
+    figure = Figure(figsize=(9, 1.5 + 0.22 * len(names) * max(len(bars), 1) + 3 * bool(filling)), layout="constrained")
+    axes = figure.subplots(1 + bool(filling), 1, squeeze=False)[:, 0]
+    for k, peer in enumerate(names):
+        there = [
+            (i, ratios(r, peer, clock))
+            for i, r in enumerate(bars)
+            if "missing" not in r["peers"].get(peer, {"missing": ""})
+        ]
+        there = [(i, median(values)) for i, values in there if values]
+        axes[0].barh([i + 0.8 * k / len(names) for i, _ in there], [v for _, v in there], 0.8 / len(names), label=peer)
+    axes[0].set_yticks([i + 0.3 for i in range(len(bars))], [f"{r['row']} {r['model']} {r['size']}" for r in bars])
+    axes[0].invert_yaxis()
+    axes[0].axvline(1, color="black", linewidth=0.7)
+    axes[0].set_xlabel("seconds, masklet = 1")
+    axes[0].legend()
+    for result in filling:
+        for peer, numbers in result["peers"].items():
+            if "missing" not in numbers:
+                label = f"{peer} {result['model']} {result['size']}"
+                by_frame = frames_of_filling(seconds_of(numbers, clock), result["conditions"]["passes"])
+                axes[1].plot(range(1, len(by_frame) + 1), by_frame, marker="o", label=label)
+    if filling:
+        axes[1].set_xlabel("frames in memory")
+        axes[1].set_ylabel("seconds a frame")
+        axes[1].legend()
+    figure.savefig(path, dpi=110)
+
+
+def frames_of_filling(seconds: list[float], passes: int) -> list[float]:
+    """Median of each frame of a clip that was tracked ``passes`` times."""
+    length = len(seconds) // passes
+    return [median(seconds[t::length]) for t in range(length)]
