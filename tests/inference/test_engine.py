@@ -98,6 +98,34 @@ def test_a_square_frame_is_the_same_under_every_fit(tiny: Sam2):
 
 
 @pytest.mark.usefixtures("as_user")
+def test_the_fast_way_to_read_memory_changes_no_mask(model: Sam2, frames: list[np.ndarray]):
+    session, plain = (prompted(model, "native", frames[:6]) for _ in range(2))
+    assert session._engine.reader is not None
+    plain._engine.reader = None
+    fast, slow = logits(session.propagate()), logits(plain.propagate())
+    assert fast.keys() == slow.keys()
+    for key, shown in fast.items():
+        assert np.allclose(np.frombuffer(shown, np.float32), np.frombuffer(slow[key], np.float32), atol=2e-3)
+    clicked = [each.prompt(4, 2, points=[DISC], labels=[0]).logits for each in (session, plain)]
+    assert np.allclose(*clicked, atol=2e-3)
+
+
+@pytest.mark.usefixtures("as_user")
+def test_keys_are_no_state(model: Sam2, frames: list[np.ndarray]):
+    session = prompted(model, "stretch", frames[:6])
+    reader = session._engine.reader
+    assert reader is not None
+    shown = logits(session.propagate(stop=3))
+    assert reader.nbytes > 0
+    reader.clear()
+    later = logits(session.propagate(start=4))
+    whole = logits(prompted(model, "stretch", frames[:6]).propagate())
+    assert {**shown, **later} == whole
+    session.reset()
+    assert reader.nbytes == 0
+
+
+@pytest.mark.usefixtures("as_user")
 def test_no_such_fit():
     with pytest.raises(ValueError, match="fit must be"):
         SessionOptions(fit="cover")  # pyright: ignore[reportArgumentType]

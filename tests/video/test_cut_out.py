@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from masklet.video.cut_out import CutOutPngWriter, MattePngWriter, cut_out
+from masklet.video.cut_out import CutOutPngWriter, cut_out
 from masklet.video.mask_files import is_written_mask
 
 SIZE = (60, 90)
@@ -36,7 +36,10 @@ def test_alpha_is_straight_and_the_picture_goes_on_around_it():
 
 def test_sequences_have_a_file_for_every_frame_and_object(tmp_path: Path):
     masks = {4: {1: square(10)}, 5: {1: square(14), 12: square(40)}, 3: {12: square(44)}}  # 3 comes last: backward
-    with CutOutPngWriter(tmp_path / "rgba", SIZE) as colours, MattePngWriter(tmp_path / "matte", SIZE) as mattes:
+    with (
+        CutOutPngWriter(tmp_path / "rgba", SIZE) as colours,
+        CutOutPngWriter(tmp_path / "matte", SIZE, matte=True) as mattes,
+    ):
         for t, given in masks.items():
             colours.add(t, given, frame=picture(t))
             mattes.add(t, given)

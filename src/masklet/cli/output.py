@@ -15,7 +15,7 @@ import numpy as np
 from ..masks.rle import Rle, decode, encode
 from ..video.annotation_json import CocoRleJsonWriter, SaVJsonWriter
 from ..video.atomic import write_bytes
-from ..video.cut_out import CutOutPngWriter, MattePngWriter
+from ..video.cut_out import CutOutPngWriter
 from ..video.cut_out_video import CutOutVideoWriter
 from ..video.frames import FrameSource
 from ..video.mask_files import is_written_mask
@@ -194,7 +194,7 @@ def _writer(name: Format, source: FrameSource, out: Path) -> MaskWriter:
     if name == "rgba":
         return CutOutPngWriter(path, size)
     if name == "matte":
-        return MattePngWriter(path, size)
+        return CutOutPngWriter(path, size, matte=True)
     if name == "overlay":
         return OverlayVideoWriter(path, size, fps=source.fps)
     return CutOutVideoWriter(path, size, name, fps=source.fps, times=source.times)

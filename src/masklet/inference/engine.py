@@ -11,10 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ..interaction.prompts import UserPrompt
 from ..masks.components import fill_small_holes
+from ..model.frame_encoder import FrameEncoder
 from ..model.memory_bank import BankLimits, MemoryBank
+from ..model.memory_reader import MemoryReader
 from ..model.sam2 import Sam2
 from ..structures import FrameFeatures, Prediction, Selection
 from ..video.fitting import Fit, fit_frame
@@ -31,7 +35,7 @@ BATCHED_SIDE = 32  # stride-16 maps up to this side are worth batching on a CPU
 
 
 class Engine:
-    """Runs the model on one video; keeps nothing but the features of the last frames.
+    """Runs the model on one video; keeps nothing but the features of the last frames and keys of what they read.
 
     Args:
         model: The model.
@@ -51,6 +55,8 @@ class Engine:
         self.features: OrderedDict[int, FrameFeatures] = OrderedDict()
         self.spool = Spool(None if options.max_ram_mb is None else round(1e6 * options.max_ram_mb))
         self.cuts = SceneCuts(source.frame)
+        self.encoder = FrameEncoder(model)
+        self.reader = MemoryReader(model) if MemoryReader.serves(model) else None
         self._object_batch = options.object_batch or (8 if model.config.image_size // 16 <= BATCHED_SIDE else 1)
 
     @cached_property
@@ -90,9 +96,15 @@ class Engine:
         return int(t)
 
     def close(self) -> None:
-        """Let go of features and of what lies in the temporary file."""
-        self.features.clear()
+        """Let go of features, keys and of what lies in the temporary file."""
+        self.drop_features()
         self.spool.close()
+
+    def drop_features(self) -> None:
+        """Let go of what is known of frames besides the objects' state."""
+        self.features.clear()
+        if self.reader is not None:
+            self.reader.clear()
 
     def answer(self, track: ObjectTrack, t: int, given: UserPrompt, *, anew: bool) -> Prediction:
         """The answer to a prompt: in the light of memory on a frame that was tracked, else from the image alone.
@@ -109,9 +121,10 @@ class Engine:
             self._restore_maps(track, t, reverse=reverse)
         device = self.model.device
         previous = None if given.mask is not None or anew else track.previous_logits(t, device)
+        unread = note is None or given.mask is not None
         answer = self.model.predict(
             features,
-            Selection() if note is None else track.read(t, reverse=reverse),
+            Selection() if unread else self._conditioned(features, [track.read(t, reverse=reverse)]),
             given.to_model(self.fit, device, previous),
             stability_fallback=self.options.stability_fallback,
         )
@@ -139,8 +152,8 @@ class Engine:
         features = self.encoded(t, ahead=t - 1 if reverse else t + 1) if waiting else None
         for ids in self._batches(waiting):
             assert features is not None
-            selection = stack_selections([waiting[i] for i in ids])
-            together = self.model.predict(features, selection, stability_fallback=self.options.stability_fallback)
+            conditioned = self._conditioned(features, [waiting[i] for i in ids])
+            together = self.model.predict(features, conditioned, stability_fallback=self.options.stability_fallback)
             previous = stack_maps([self._tracks[i].bank.before(t, reverse=reverse) for i in ids])
             entry = self.model.encode_memory(features, together, previous)
             for row, i in enumerate(ids):
@@ -160,13 +173,19 @@ class Engine:
         if ahead is not None and isinstance(self.source, FrameSource):
             self.source.prepare(ahead)
         image = self.fit.pixels(frame, self.options.resample)
-        features = self.model.encode_image(image.to(self.model.device))
+        features = self.encoder(image.to(self.model.device))
         self.features[t] = features
         needed = {f for track in self._tracks.values() for f in track.pending}
         for f in list(self.features)[:-2]:
             if f not in needed:
                 del self.features[f]
         return features
+
+    def _conditioned(self, features: FrameFeatures, selections: list[Selection]) -> Float[Tensor, "b c h w"]:
+        """The embedding of a frame in the light of each object's memory; the selections have one signature."""
+        if self.reader is None:
+            return self.model.condition(features, stack_selections(selections))
+        return self.reader.condition(features, selections)
 
     def _batches(self, waiting: dict[int, Selection]) -> Iterator[list[int]]:
         """Ids grouped so that each group reads the same slots, in pieces of the allowed size."""

@@ -16,6 +16,7 @@ from ..interaction.prompts import MOST_LOGIT, UserPrompt, check_mask, numbers_of
 from ..masks.components import fill_small_holes, remove_small_specks
 from ..masks.resize import resize_logits
 from ..masks.rle import encode
+from ..model.frame_encoder import FrameEncoder
 from ..model.many_prompts import Candidates, decode_many
 from ..model.sam2 import GIVEN_MASK_BIAS, GIVEN_MASK_SCALE
 from ..structures import FrameFeatures, Prompts, Selection
@@ -113,6 +114,7 @@ class ImagePredictor:
         stability_fallback: bool = True,
     ) -> None:
         self.model = as_model(model)
+        self._encoder = FrameEncoder(self.model)
         self.fit: Fitting = check_fitting(fit)
         self.resample: Resample = resample
         self.max_hole_area, self.max_speck_area = max_hole_area, max_speck_area
@@ -142,7 +144,7 @@ class ImagePredictor:
         embeddings: dict[int, ImageEmbedding] = {}
         for together in groups.values():
             inputs = torch.cat([fits[i].pixels(frames[i], self.resample) for i in together])
-            features = self.model.encode_image(inputs.to(self.model.device))
+            features = self._encoder(inputs.to(self.model.device))
             conditioned = self.model.condition(features, Selection())
             for k, i in enumerate(together):
                 row = torch.tensor([k], device=self.model.device)

@@ -229,7 +229,7 @@ class VideoSession:
         """Forget all objects and all memory; the source stays open."""
         with self._history.event(Event("reset")):
             self._tracks.clear()
-        self._engine.features.clear()
+        self._engine.drop_features()
         self._run_start = None
         self._autosave()
 

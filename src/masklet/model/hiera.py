@@ -46,6 +46,7 @@ class HieraAttention(nn.Module):
     def __init__(self, width_in: int, width_out: int, heads: int, pooled: bool) -> None:
         super().__init__()
         self.heads, self.pooled = heads, pooled
+        self.head_width = width_out // heads
         self.qkv = nn.Linear(width_in, 3 * width_out)
         self.out = nn.Linear(width_out, width_out)
 

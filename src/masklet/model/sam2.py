@@ -174,15 +174,22 @@ class Sam2(nn.Module):
     def predict(
         self,
         features: FrameFeatures,
-        selection: Selection,
+        memory: Selection | Float[Tensor, "b c h w"],
         prompts: Prompts | None = None,
         *,
         stability_fallback: bool = True,
     ) -> Prediction:
-        """Masks of a frame: a given mask is adopted, anything else is decoded in the light of memory."""
+        """Masks of a frame: a given mask is adopted, anything else is decoded in the light of memory.
+
+        Args:
+            features: The frame's features.
+            memory: What may be read, or the embedding that was conditioned on it already.
+            prompts: What the user says of the frame; None: nothing.
+            stability_fallback: As in :meth:`decode`.
+        """
         if prompts is not None and prompts.mask is not None:
             return self.adopt_mask(features, prompts.mask)
-        conditioned = self.condition(features, selection)
+        conditioned = memory if isinstance(memory, Tensor) else self.condition(features, memory)
         asked = no_prompt(conditioned.shape[0], conditioned.device) if prompts is None else prompts
         prediction = self.decode(conditioned, features, asked, stability_fallback=stability_fallback)
         return replace(prediction, from_prompt=prompts is not None)

@@ -30,15 +30,20 @@ def cut_out(frame: Picture, mask: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, 
 
 
 class CutOutPngWriter:
-    """One RGBA PNG an object and frame, ``<object, three digits>/00000.png``, as :func:`cut_out` makes them."""
+    """One PNG an object and frame, ``<object, three digits>/00000.png``: RGBA of :func:`cut_out`, or a grey matte."""
 
-    def __init__(self, folder: str | os.PathLike[str], size: tuple[int, int]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], size: tuple[int, int], *, matte: bool = False) -> None:
         """Write into ``folder``, made when missing, images of ``size`` (height, width).
+
+        Args:
+            folder: Where.
+            size: Of the frames.
+            matte: Only where the object is, as 0 and 255; no picture is needed then.
 
         Raises:
             OSError: The folder cannot be made.
         """
-        self._folder = make_folder(Path(folder))
+        self._folder, self._matte = make_folder(Path(folder)), matte
         self._shots = ObjectShots(size)
 
     def add(self, index: int, masks: Masks, *, frame: Picture | None = None) -> None:
@@ -46,45 +51,15 @@ class CutOutPngWriter:
 
         Raises:
             OSError: A file cannot be written, for instance because the disk is full.
-            ValueError: The frame is missing or of another size, an id is negative, or a mask has another size.
+            ValueError: A frame that is needed is missing or of another size, an id is negative, or a mask has another
+                size.
         """
-        picture = checked_picture(index, frame, self._shots.size)
+        picture = None if self._matte else checked_picture(index, frame, self._shots.size)
         for object_id, shot, mask in self._shots.add(index, masks):
-            pixels = cv2.cvtColor(cut_out(picture, mask), cv2.COLOR_RGBA2BGRA)
-            write_marked_png(_place(self._folder, object_id, shot), cv2.imencode(".png", pixels)[1].tobytes())
+            png = encode_label_png(mask.astype(np.uint8) * np.uint8(255)) if picture is None else _rgba(picture, mask)
+            write_marked_png(self._folder / f"{object_id:03d}" / f"{shot:05d}.png", png)
 
     def __enter__(self) -> CutOutPngWriter:
-        """Give the writer itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is open between frames."""
-
-
-class MattePngWriter:
-    """One grey PNG (0 and 255) an object and frame, ``<object, three digits>/00000.png``."""
-
-    def __init__(self, folder: str | os.PathLike[str], size: tuple[int, int]) -> None:
-        """Write into ``folder``, made when missing, images of ``size`` (height, width).
-
-        Raises:
-            OSError: The folder cannot be made.
-        """
-        self._folder = make_folder(Path(folder))
-        self._shots = ObjectShots(size)
-
-    def add(self, index: int, masks: Masks, *, frame: Picture | None = None) -> None:
-        """Write the mattes of one frame, each file complete or not at all.
-
-        Raises:
-            OSError: A file cannot be written, for instance because the disk is full.
-            ValueError: An id is negative, or a mask has another size.
-        """
-        for object_id, shot, mask in self._shots.add(index, masks):
-            matte = mask.astype(np.uint8) * np.uint8(255)
-            write_marked_png(_place(self._folder, object_id, shot), encode_label_png(matte))
-
-    def __enter__(self) -> MattePngWriter:
         """Give the writer itself."""
         return self
 
@@ -138,5 +113,5 @@ def checked_picture(index: int, frame: Picture | None, size: tuple[int, int]) ->
     return frame
 
 
-def _place(folder: Path, object_id: int, index: int) -> Path:
-    return folder / f"{object_id:03d}" / f"{index:05d}.png"
+def _rgba(picture: Picture, mask: Bool[np.ndarray, "h w"]) -> bytes:
+    return cv2.imencode(".png", cv2.cvtColor(cut_out(picture, mask), cv2.COLOR_RGBA2BGRA))[1].tobytes()

@@ -1,0 +1,183 @@
+"""Reads memory while tracking: the numbers of :meth:`~masklet.model.sam2.Sam2.condition`, with less work.
+
+The readable form is :mod:`~masklet.model.memory_attention`. What saves work, none of it an approximation:
+
+- A row of a softmax sums to one: ``softmax(Q K)(M W + b) = (softmax(Q K) M) W + b``. Attention runs over the narrow
+  memory itself, and one matrix is the value and the output projection together.
+- Keys are computed once per stored map (:mod:`~masklet.model.memory_keys`).
+- After self-attention a query needs no other: they go in pieces from cross-attention to MLP, and scores exist in tiles
+  only (:mod:`~masklet.model.streamed_attention`).
+- Up to its first look at memory a frame is the same for every object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..structures import FrameFeatures, Selection
+from .memory_attention import INPUT_POSITION_SCALE, MemoryAttentionLayer
+from .memory_keys import Memory, MemoryKeys, by_head, turn
+from .position import sine_map
+from .sam2 import Sam2
+from .streamed_attention import streamed_attention
+
+PIECE = 1024  # queries
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A layer of memory attention, its matrices put together.
+
+    Attributes:
+        layer: The layer, for its norms, its MLP and the output of its self-attention.
+        inside: Weight and bias of the query, key and value of self-attention.
+        query: Weight and bias of the query of cross-attention, scaled.
+        out: Weight and bias from memory, as each head attended to it, to the embedding.
+    """
+
+    layer: MemoryAttentionLayer
+    inside: tuple[Float[Tensor, "inside c"], Float[Tensor, " inside"]]
+    query: tuple[Float[Tensor, "c c"], Float[Tensor, " c"]]
+    out: tuple[Float[Tensor, "c attended"], Float[Tensor, " c"]]
+
+    @staticmethod
+    def of(layer: MemoryAttentionLayer) -> Folded:
+        """Fold a layer; later changes of its weights are not seen."""
+        own, cross = layer.self_attention, layer.cross_attention
+        parts = (own.query, own.key, own.value)
+        inside = torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts])
+        scale = (cross.query.out_features // cross.heads) ** -0.5
+        last = cross.out.weight.double()
+        value = cross.value.weight.double().unflatten(0, (cross.heads, -1))  # [heads d m]
+        weight = (last.unflatten(1, (cross.heads, -1)).transpose(0, 1) @ value).transpose(0, 1).flatten(1)
+        bias = last @ cross.value.bias.double() + cross.out.bias.double()
+        query = cross.query.weight * scale, cross.query.bias * scale
+        return Folded(layer, inside, query, (weight.to(inside[0].dtype), bias.to(inside[0].dtype)))
+
+
+@dataclass(frozen=True)
+class Look:
+    """What all objects of a frame share: tokens after the first self-attention, and their queries to memory."""
+
+    embedding: Float[Tensor, "1 c h w"]
+    x: Float[Tensor, "n c"]
+    query: Float[Tensor, "n c"]
+
+
+class MemoryReader:
+    """Conditions the frames of one session on memory.
+
+    It keeps keys of what the last frame read, and what the objects of a frame share. Neither is state: without them
+    the numbers are the same to the last bit. Objects do not change each other's. One thread at a time.
+
+    Args:
+        model: Its weights must not change any more.
+    """
+
+    def __init__(self, model: Sam2) -> None:
+        self.model, attention = model, model.memory_attention
+        with torch.inference_mode():
+            self.layers = [Folded.of(layer) for layer in attention.layers if isinstance(layer, MemoryAttentionLayer)]
+        self.heads = self.layers[0].layer.cross_attention.heads
+        self.native = attention.head_width == model.config.memory_width  # torch's kernel: keys as wide as values
+        self._keys: MemoryKeys | None = None
+        self._look: Look | None = None
+
+    @staticmethod
+    def serves(model: Sam2) -> bool:
+        """Whether it is the faster way for a model: on a CPU, in at least single precision."""
+        return model.device.type == "cpu" and model.dtype in (torch.float32, torch.float64)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the keys that are kept."""
+        return 0 if self._keys is None else self._keys.nbytes
+
+    def clear(self) -> None:
+        """Let go of everything that is kept."""
+        self._keys = self._look = None
+
+    @torch.inference_mode()
+    @torch.autocast("cpu", enabled=False)
+    def condition(self, features: FrameFeatures, selections: Sequence[Selection]) -> Float[Tensor, "b c h w"]:
+        """The embedding of a frame in the light of the memory of each object, in the type of the weights always.
+
+        Args:
+            features: Features of one frame.
+            selections: What the frame may read of each object.
+        """
+        rows = []
+        for selection in selections:
+            if selection.empty:
+                rows.append(self.model.condition(features, selection)[0].flatten(1).T.to(self.model.dtype))
+            else:
+                keys, look = self._begin(features.embedding)
+                rows.append(self._conditioned(keys, look, keys.read(selection)))
+        return torch.stack(rows).transpose(1, 2).unflatten(2, features.embedding.shape[-2:])
+
+    def _begin(self, embedding: Float[Tensor, "1 c h w"]) -> tuple[MemoryKeys, Look]:
+        """What the objects of a frame share."""
+        _, c, h, w = embedding.shape
+        if self._keys is None or self._keys.size != (h, w):
+            crosses = [folded.layer.cross_attention for folded in self.layers]
+            self._keys = MemoryKeys(self.model.memory_tokens, crosses, self.model.memory_attention.theta, (h, w))
+        if self._look is None or self._look.embedding is not embedding:
+            self._keys.next_frame()
+            x = embedding.to(self.model.dtype) + INPUT_POSITION_SCALE * sine_map(h, w, c).to(self.model.dtype)
+            x = x[0].flatten(1).T.contiguous()
+            x = self._attend_inside(self.layers[0], x, self._keys.turns)
+            self._look = Look(embedding, x, self._query(self.layers[0], x, self._keys.turns))
+        return self._keys, self._look
+
+    def _conditioned(self, keys: MemoryKeys, look: Look, memory: Memory) -> Float[Tensor, "n c"]:
+        x, query, head_width = look.x.clone(), look.query, keys.head_width
+        room = x.new_empty(self.heads, len(memory.values), head_width)
+        hidden = x.new_empty(min(PIECE, len(x)), self.model.config.attention_hidden)
+        for number, folded in enumerate(self.layers):
+            if number:
+                x = self._attend_inside(folded, x, keys.turns)
+                query = self._query(folded, x, keys.turns)
+            keys.lay(memory, number, room)
+            for piece, asked in zip(x.split(PIECE), query.split(PIECE), strict=True):
+                piece += F.linear(self._attend_memory(asked, room, memory), *folded.out)
+                self._mlp(folded.layer, piece, hidden[: len(piece)])
+        return self.model.memory_attention.norm(x)
+
+    def _mlp(self, layer: MemoryAttentionLayer, x: Float[Tensor, "q c"], hidden: Float[Tensor, "q h"]) -> None:
+        """Add the MLP's output in place; ``hidden`` is room for its inside, which as new memory would cost a tenth."""
+        first, second = layer.mlp.layers
+        assert isinstance(first, nn.Linear)
+        torch.addmm(first.bias, layer.norm3(x), first.weight.T, out=hidden).relu_()
+        x += second(hidden)
+
+    def _query(self, folded: Folded, x: Float[Tensor, "n c"], turns: Tensor) -> Float[Tensor, "n c"]:
+        query = F.linear(folded.layer.norm2(x), *folded.query)
+        turn(query, turns)
+        return query
+
+    def _attend_inside(self, folded: Folded, x: Float[Tensor, "n c"], turns: Tensor) -> Float[Tensor, "n c"]:
+        """Self-attention and its residual."""
+        n, c = x.shape
+        inside = F.linear(folded.layer.norm1(x), *folded.inside)
+        turn(inside[:, : 2 * c], turns)
+        query, key, value = inside.view(n, 3, self.heads, -1).permute(1, 2, 0, 3)[:, None]
+        y = F.scaled_dot_product_attention(query, key, value)
+        return x + folded.layer.self_attention.out(y[0].transpose(0, 1).flatten(1))
+
+    def _attend_memory(
+        self, query: Float[Tensor, "q c"], keys: Float[Tensor, "heads k d"], memory: Memory
+    ) -> Float[Tensor, "q attended"]:
+        """What each head sees of the memory, not projected."""
+        queries, values, bias = by_head(query, self.heads), memory.values, memory.bias
+        if not self.native:
+            return torch.cat([streamed_attention(q, k, values, bias) for q, k in zip(queries, keys, strict=True)], 1)
+        values = values.expand(1, self.heads, -1, -1)
+        mask = None if bias is None else bias.expand(1, self.heads, len(query), -1)
+        y = F.scaled_dot_product_attention(queries[None], keys[None], values, mask, scale=1.0)
+        return y[0].transpose(0, 1).flatten(1)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from masklet.model import streamed_hiera
+from masklet.model.config import HieraConfig
+from masklet.model.hiera import Hiera
+from masklet.model.streamed_hiera import StreamedHiera
+
+CONFIG = HieraConfig(8, 1, (1, 2, 3, 2), (4,), (8, 4, 6, 3), position_grid=3)
+
+
+def trunk(config: HieraConfig = CONFIG) -> Hiera:
+    torch.manual_seed(0)
+    trunk = Hiera(config).eval().double()
+    for p in trunk.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    return trunk
+
+
+@pytest.mark.parametrize("band", [1, 64, 10**6])
+@pytest.mark.parametrize("size", [(32, 32), (96, 160), (224, 192)])
+def test_the_same_maps(monkeypatch: pytest.MonkeyPatch, band: int, size: tuple[int, int]):
+    monkeypatch.setattr(streamed_hiera, "BAND", band)
+    hiera = trunk()
+    image = torch.randn(1, 3, *size, dtype=torch.float64)
+    with torch.no_grad():
+        wanted = hiera(image)
+    got = StreamedHiera(hiera)(image)
+    for a, b in zip(got, wanted, strict=True):
+        assert torch.allclose(a, b[0].permute(1, 2, 0), rtol=1e-10, atol=1e-10)
+
+
+def test_the_size_may_change_from_image_to_image():
+    hiera = trunk()
+    streamed = StreamedHiera(hiera)
+    for size in [(64, 64), (64, 96), (96, 64), (64, 64)]:
+        image = torch.randn(1, 3, *size, dtype=torch.float64)
+        with torch.no_grad():
+            assert torch.allclose(streamed(image)[3], hiera(image)[3][0].permute(1, 2, 0))
+
+
+def test_maps_that_were_given_stay():
+    streamed = StreamedHiera(trunk())
+    first = streamed(torch.randn(1, 3, 64, 64, dtype=torch.float64))
+    kept = [x.clone() for x in first]
+    streamed(torch.randn(1, 3, 64, 64, dtype=torch.float64))
+    assert all(torch.equal(a, b) for a, b in zip(first, kept, strict=True))
+
+
+@pytest.mark.parametrize(
+    "config", [HieraConfig(8, 1, (1, 1, 1, 1), (2,)), HieraConfig(8, 1, (1, 1, 1, 1), (), (8, 5, 6, 3))]
+)
+def test_blocks_of_another_kind_are_left_to_the_readable_form(config: HieraConfig):
+    assert not StreamedHiera.serves(trunk(config))
+    assert StreamedHiera.serves(trunk())
