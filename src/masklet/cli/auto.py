@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -30,8 +30,8 @@ def auto(
     device: str = "cpu",
     grid: Annotated[str, tyro.conf.arg(metavar="N[,N...]")] = "32",
     coarse: int | None = None,
-    least_iou: float = 0.8,
-    least_stability: float = 0.95,
+    least_iou: float | None = None,
+    least_stability: float | None = None,
     small_area: int = 0,
     refine: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -53,8 +53,8 @@ def auto(
         grid: Clicks a side. Further numbers are for crops, of which there are 2 x 2, then 4 x 4: 32,16,4.
         coarse: Clicks a side of a grid that is asked first; then only what no mask covers is asked by the other.
             Faster, and may miss small objects on large ones.
-        least_iou: Keep masks with a higher predicted IoU.
-        least_stability: Keep masks that are at least as stable, 0 to 1.
+        least_iou: Keep masks with a higher predicted IoU; by default 0.8, for nano 0.5.
+        least_stability: Keep masks that are at least as stable, 0 to 1; by default 0.95, for nano 0.5.
         small_area: Repair holes and specks of at most so many pixels, counted at a quarter of the input's size.
         refine: Give every mask back to the model once; slow.
         max_pixels: Refuse larger images.
@@ -70,13 +70,15 @@ def auto(
     from ..video.images import read_image
 
     check_compute(device, image_size)
-    options = AutomaticOptions(
-        grids=_grids(grid), coarse=coarse, least_iou=least_iou, least_stability=least_stability,
-        small_area=small_area, refine=refine, fit=fitting(fit),
-    )  # fmt: skip
+    choices: dict[str, Any] = {"grids": _grids(grid), "coarse": coarse, "small_area": small_area, "refine": refine}
+    choices["fit"] = fitting(fit)
+    thresholds = {"least_iou": least_iou, "least_stability": least_stability}
+    choices |= {name: value for name, value in thresholds.items() if value is not None}
+    AutomaticOptions(**choices)  # refuses what makes no sense before a model is loaded
     _check(images, output)
     with download_bar(model) as progress:
-        generator = AutomaticMasks(load(model, image_size=image_size, device=device, progress=progress), options)
+        loaded = load(model, image_size=image_size, device=device, progress=progress)
+    generator = AutomaticMasks(loaded, AutomaticOptions.suited(loaded, **choices))
     console = Console(stderr=True, quiet=quiet, highlight=False, markup=False, emoji=False)
     say = partial(console.print, soft_wrap=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

@@ -22,12 +22,14 @@ from ..masks.nms import nms
 from ..masks.outlines import outline_pieces
 from ..masks.resize import resize_logits
 from ..masks.rle import Rle, decode, encode_window, union
+from ..model.config import HieraConfig
+from ..model.sam2 import Sam2
 from ..video.fitting import Fitting, check_fitting
 from ..video.images import to_rgb_array
 from ..video.pixels import Resample
 from .crops import Crop, Grid, crops_of, near_inner_edge, points_of
 from .image import CLEANED_LOGIT, ImageEmbedding, ImagePredictor
-from .named_model import ModelOrName
+from .named_model import ModelOrName, as_model
 
 Box = tuple[int, int, int, int]
 
@@ -79,6 +81,12 @@ class AutomaticOptions:
         for grid in (*self.grids, *(() if self.coarse is None else (self.coarse,))):
             points_of(grid)
         check_fitting(self.fit)
+
+    @staticmethod
+    def suited(model: Sam2, **changes: Any) -> AutomaticOptions:
+        """Thresholds for a model: the official ones, lower ones for ``nano``, whose scores and logits are lower."""
+        lower = {} if isinstance(model.config.trunk, HieraConfig) else {"least_iou": 0.5, "least_stability": 0.5}
+        return AutomaticOptions(**{**lower, **changes})
 
     @staticmethod
     def official(**changes: Any) -> AutomaticOptions:
@@ -155,11 +163,12 @@ class AutomaticMasks:
 
     Args:
         model: A model from :func:`masklet.load`, or a name or path for it.
-        options: What is asked and what is kept.
+        options: What is asked and what is kept; None: as :meth:`AutomaticOptions.suited` says.
     """
 
     def __init__(self, model: ModelOrName = "nano", options: AutomaticOptions | None = None) -> None:
-        self.options = o = options or AutomaticOptions()
+        model = as_model(model)
+        self.options = o = options or AutomaticOptions.suited(model)
         self._predictor = ImagePredictor(model, fit=o.fit, resample=o.resample, stability_fallback=o.stability_fallback)
 
     def generate(self, image: Any) -> list[AutomaticMask]:

@@ -59,9 +59,9 @@ def encode_window(window: Bool[np.ndarray, "h w"], corner: tuple[int, int], size
         raise ValueError(
             f"A window of {columns}x{rows} pixels at ({x}, {y}) does not lie in an image of {width}x{height} pixels."
         )
-    strip = np.zeros((columns, height), np.uint8)
-    strip[:, y : y + rows] = window.T
-    turns = np.flatnonzero(np.diff(strip.ravel(), prepend=0, append=0)) + x * height
+    strip = np.zeros(columns * height + 2, bool)  # the window's columns, one pixel outside before and after
+    strip[1:-1].reshape(columns, height)[:, y : y + rows] = window.T
+    turns = np.flatnonzero(strip[1:] != strip[:-1]) + x * height
     runs = np.diff(turns, prepend=0, append=height * width)
     if turns.size and runs[-1] == 0:  # the last pixel of the image is inside
         runs = runs[:-1]
