@@ -123,6 +123,10 @@ def test_weights_of_the_hub(given: dict[str, Any]):
     assert made["image_predictor"].get_image_embedding().shape == (1, 256, 8, 8)
 
 
-def test_automatic_masks_are_not_here_yet(given: dict[str, Any]):
-    with pytest.raises(NotImplementedError, match="no automatic masks yet"):
-        run(AUTOMATIC, given)
+@pytest.mark.parametrize("autocast", [False, True])
+def test_automatic_masks(given: dict[str, Any], autocast: bool):
+    few = "False), points_per_side=4, pred_iou_thresh=0.0, stability_score_thresh=0.0)"
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        made = run(AUTOMATIC.replace("False))", few), given)
+    assert made["masks"]
+    assert made["masks"][0]["segmentation"].shape == (48, 72)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from masklet.checkpoints.download import DownloadError
     from masklet.checkpoints.load import ModelMismatchError, load, save
     from masklet.checkpoints.weight_files import WeightFileError
+    from masklet.inference.automatic import AutomaticMasks, AutomaticOptions
     from masklet.inference.image import ImagePredictor
     from masklet.inference.options import SessionOptions
     from masklet.inference.scheduler import Scheduler
@@ -25,6 +26,8 @@ __all__ = [
     "load",
     "save",
     "ImagePredictor",
+    "AutomaticMasks",
+    "AutomaticOptions",
     "VideoSession",
     "SessionOptions",
     "Scheduler",
@@ -41,6 +44,8 @@ _HOMES = {
     "load": "masklet.checkpoints.load",
     "save": "masklet.checkpoints.load",
     "ImagePredictor": "masklet.inference.image",
+    "AutomaticMasks": "masklet.inference.automatic",
+    "AutomaticOptions": "masklet.inference.automatic",
     "VideoSession": "masklet.inference.session",
     "SessionOptions": "masklet.inference.options",
     "Scheduler": "masklet.inference.scheduler",

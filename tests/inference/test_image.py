@@ -182,6 +182,16 @@ def test_many_prompts_are_as_one_by_one(monkeypatch, predictor: ImagePredictor, 
     assert iou.shape == (4, 1)
 
 
+def test_many_masks_are_refined_as_one_by_one(predictor: ImagePredictor):
+    points = np.random.default_rng(0).uniform((0, 0), SIZE[::-1], (5, 2))
+    earlier = np.concatenate([predictor.predict(points=[p]).low_logits[:1] for p in points])
+    ((logits, iou),) = predictor.predict_many(points=points, logits=earlier, multimask=False, least_iou=1.0)
+    for i, point in enumerate(points):
+        result = predictor.predict(points=[point], logits=earlier[i], multimask=False)
+        assert np.abs(result.low_logits - logits[i].numpy()).max() < 1e-4
+        assert np.abs(result.iou - iou[i].numpy()).max() < 1e-4
+
+
 def test_many_prompts_on_an_image_that_is_not_the_current_one(predictor: ImagePredictor, frames: list[np.ndarray]):
     other = predictor.encode([frames[-1]])[0]
     ((logits, _),) = predictor.predict_many(points=[DISC, SQUARE, DISC], embedding=other)

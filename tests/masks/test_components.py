@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from masklet.masks.components import fill_small_holes, remove_small_specks
+from masklet.masks.components import clean_small, fill_small_holes, remove_small_specks, repair_small_regions
 
 
 @pytest.fixture
@@ -67,3 +68,43 @@ def test_wrong_shapes():
         fill_small_holes(torch.zeros(1, 3, 4, 4), 8)
     with pytest.raises(ValueError, match=r"\(4, 4\)"):
         remove_small_specks(torch.zeros(4, 4), 8)
+
+
+def test_both_are_judged_as_given(logits):
+    logits[0, 0, 11:17, 3:9] = -2.0
+    logits[0, 0, 13, 5] = 3.0  # a speck of one pixel in a hole of 35
+    cleaned = clean_small(logits, 35, 1, 10.0)
+    assert (cleaned[0, 0, 11:17, 3:9].flatten() == 10).sum() == 35
+    assert cleaned[0, 0, 13, 5] == -10
+    assert torch.equal(clean_small(logits, 0, 0, 10.0), logits)
+    assert torch.equal(clean_small(logits, 3, 0, 10.0), fill_small_holes(logits, 3, 10.0))
+
+
+def test_repair_says_whether_something_was_small():
+    mask = np.zeros((12, 12), bool)
+    mask[1:8, 1:8] = True
+    repaired, changed = repair_small_regions(mask, 5)
+    assert not changed
+    assert np.array_equal(repaired, mask)
+    broken = mask.copy()
+    broken[3, 3] = False
+    broken[10, 10:12] = True
+    repaired, changed = repair_small_regions(broken, 3)
+    assert changed
+    assert np.array_equal(repaired, mask)
+    assert not repair_small_regions(broken, 1)[1]
+
+
+def test_the_largest_speck_stays():
+    mask = np.zeros((12, 12), bool)
+    mask[1, 1], mask[5, 5:9], mask[9, 9] = True, True, True
+    repaired, changed = repair_small_regions(mask, 200)  # the background, too, is small
+    assert changed
+    assert repaired.all()
+    mask = np.zeros((30, 30), bool)
+    mask[1, 1], mask[5, 5:9], mask[9, 9] = True, True, True
+    repaired, changed = repair_small_regions(mask, 200)
+    assert changed
+    assert repaired.sum() == 4
+    assert repaired[5, 5:9].all()
+    assert not repair_small_regions(np.zeros((30, 30), bool), 200)[1]

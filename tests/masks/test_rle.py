@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco
 
-from masklet.masks.rle import area, box, decode, encode
+from masklet.masks.rle import area, box, decode, encode, encode_window, run_lengths
 
 masks = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=40))
 
@@ -71,3 +71,22 @@ def test_box_of_encoded_mask():
     mask[2:5, 3] = mask[4, 6] = True
     assert box(encode(mask)) == [3, 2, 4, 3]
     assert box(encode(np.zeros((6, 8), bool))) == [0, 0, 0, 0]
+
+
+@given(masks, st.integers(0, 4), st.integers(0, 4), st.integers(0, 4), st.integers(0, 4))
+@settings(max_examples=200, deadline=None)
+def test_a_window_is_encoded_as_the_whole(mask, left, top, right, bottom):
+    whole = np.pad(mask, ((top, bottom), (left, right)))
+    assert encode_window(mask, (left, top), whole.shape) == encode(whole)
+    runs = run_lengths(encode(whole))
+    assert np.array_equal(np.repeat(np.arange(len(runs)) % 2, runs).reshape(whole.shape[::-1]).T, whole)
+
+
+def test_an_empty_window():
+    assert encode_window(np.zeros((0, 0), bool), (0, 0), (3, 4)) == encode(np.zeros((3, 4), bool))
+
+
+@pytest.mark.parametrize("corner", [(3, 0), (0, 2), (-1, 0)])
+def test_a_window_lies_in_the_image(corner):
+    with pytest.raises(ValueError, match="does not lie in an image of 4x3"):
+        encode_window(np.ones((2, 2), bool), corner, (3, 4))

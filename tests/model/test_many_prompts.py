@@ -132,3 +132,29 @@ def test_answers_of_a_batch_stay_when_the_next_is_made():
         kept = first.clone()
         many.decode(prompts(4, (0,)), ambiguous=True, stability_fallback=True)
     assert torch.equal(first, kept)
+
+
+@pytest.mark.parametrize("ambiguous", [True, False])
+@pytest.mark.parametrize("stability_fallback", [True, False])
+def test_masks_that_nobody_wants_are_not_made(monkeypatch, ambiguous: bool, stability_fallback: bool):
+    model, count = lively(SMALL_HIERA, torch.float32), 3 * TOGETHER
+    conditioned, features = scene(model)
+    options = {"ambiguous": ambiguous, "stability_fallback": stability_fallback}
+    every, sure = (
+        torch.cat(x) for x in zip(*decode_many(model, conditioned, features, prompts(count), **options), strict=True)
+    )
+    least = float(sure.amax(1).quantile(0.6))
+    made: list[int] = []
+    upscale = ManyPrompts._upscale
+    monkeypatch.setattr(ManyPrompts, "_upscale", lambda *given: made.append(given[-1]) or upscale(*given))
+    some, again = (
+        torch.cat(x)
+        for x in zip(
+            *decode_many(model, conditioned, features, prompts(count), **options, least_iou=least), strict=True
+        )
+    )
+    wanted = sure > least
+    assert torch.equal(again > least, wanted)
+    assert torch.equal(some[wanted], every[wanted])
+    assert torch.equal(again[wanted], sure[wanted])
+    assert 0 < made.count(False) <= (~wanted.any(1)).sum()

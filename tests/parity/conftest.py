@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -11,14 +10,12 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 @pytest.fixture
 def torchvision(monkeypatch):
-    """The three transforms that the official image predictor needs, where torchvision cannot be imported."""
+    """What the official image predictor and mask generator need, where torchvision cannot be imported."""
     try:
         import torchvision.transforms  # noqa: F401
     except (ImportError, RuntimeError):
-        made = ModuleType("torchvision.transforms")
         monkeypatch.syspath_prepend(BENCHMARKS)
-        from torchvision_stand_in import Normalize, Resize, ToTensor  # pyright: ignore[reportMissingImports]
+        from torchvision_stand_in import modules  # pyright: ignore[reportMissingImports]
 
-        vars(made).update(Resize=Resize, Normalize=Normalize, ToTensor=ToTensor)
-        monkeypatch.setitem(sys.modules, "torchvision", ModuleType("torchvision"))
-        monkeypatch.setitem(sys.modules, "torchvision.transforms", made)
+        for name, made in modules().items():
+            monkeypatch.setitem(sys.modules, name, made)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from masklet.masks.palette import object_colors
-from masklet.video.overlay import overlay
+from masklet.video.overlay import overlay, overlay_labels
 
 
 @pytest.fixture
@@ -60,3 +60,18 @@ def test_a_label_goes_where_it_hides_no_object(frame):
     assert written.any()
     assert not (written & head)[60:].any()
     assert not (written & body)[:, 130:170].any()
+
+
+def test_a_label_map_is_drawn_as_its_masks_are(as_user, frame):
+    labels = np.zeros((40, 60), np.int32)
+    labels[10:20, 20:50], labels[20:35, 20:30], labels[2:5, 2:5] = 1, 300, 2
+    drawn = overlay_labels(frame, labels, 0.25)
+    np.testing.assert_array_equal(drawn[labels == 0], frame[labels == 0])
+    wanted = overlay(frame, {i: labels == i for i in (1, 2, 300)}, 0.25, contour=False)
+    inner = [(slice(11, 20), slice(21, 50)), (slice(21, 35), slice(21, 30)), (slice(3, 5), slice(3, 5))]
+    for part in inner:
+        assert np.abs(drawn[part].astype(int) - wanted[part]).max() <= 1
+    assert drawn[10, 30].tolist() == list(object_colors([1])[1])
+    assert drawn[25, 20].tolist() == list(object_colors([300])[300])
+    with pytest.raises(ValueError, match="label map has shape"):
+        overlay_labels(frame, labels[:3])

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..interaction.prompts import MOST_LOGIT, UserPrompt, check_mask, numbers_of, user_prompt
-from ..masks.components import fill_small_holes, remove_small_specks
+from ..masks.components import clean_small
 from ..masks.resize import resize_logits
 from ..masks.rle import encode
 from ..model.frame_encoder import FrameEncoder
@@ -225,7 +225,9 @@ class ImagePredictor:
         points: Any = None,
         labels: Any = None,
         boxes: Any = None,
+        logits: Any = None,
         multimask: bool = True,
+        least_iou: float | None = None,
         embedding: ImageEmbedding | None = None,
     ) -> Iterator[Candidates]:
         """Candidates of any number of objects of one image, a few objects at a time: memory does not grow with them.
@@ -234,7 +236,10 @@ class ImagePredictor:
             points: ``(n, 2)`` in pixels, a click an object, or ``(n, k, 2)``.
             labels: ``(n, k)``, 1 on the object, 0 off it; None: all on it.
             boxes: ``(n, 4)``, with or without points.
+            logits: ``(n, h4, w4)``, of earlier candidates, which the model refines by the points or boxes.
             multimask: As in :meth:`predict`.
+            least_iou: Candidates with a predicted IoU of at most this are not wanted. Where none of an object's is,
+                masks need not be made: its logits may be -inf.
             embedding: As in :meth:`predict`.
 
         Yields:
@@ -249,7 +254,7 @@ class ImagePredictor:
         clicks = None if points is None else np.asarray(points)
         if clicks is not None and clicks.ndim == 2:
             clicks = clicks[:, None]
-        given = {"points": clicks, "labels": labels, "box": boxes}
+        given = {"points": clicks, "labels": labels, "box": boxes, "logits": logits}
         given = {name: value for name, value in given.items() if value is not None}
         counts = {len(value) for value in given.values()}
         if len(counts) != 1 or counts == {0}:
@@ -257,9 +262,11 @@ class ImagePredictor:
                 f"expected points or boxes (and labels) of equally many objects, got {sorted(counts) or 'none'}"
             )
         requests = [dict(zip(given, one, strict=True)) for one in zip(*given.values(), strict=True)]
-        return self._decode(image, [self._prompt(request, image.fit) for request in requests], multimask)
+        return self._decode(image, [self._prompt(request, image.fit) for request in requests], multimask, least_iou)
 
-    def _decode(self, image: ImageEmbedding, prompts: list[Prompts], multimask: bool) -> Iterator[Candidates]:
+    def _decode(
+        self, image: ImageEmbedding, prompts: list[Prompts], multimask: bool, least_iou: float | None = None
+    ) -> Iterator[Candidates]:
         return decode_many(
             self.model,
             image.conditioned,
@@ -267,6 +274,7 @@ class ImagePredictor:
             _stack(prompts),
             ambiguous=multimask,
             stability_fallback=self.stability_fallback,
+            least_iou=least_iou,
         )
 
     def _prompt(self, request: dict[str, Any], fit: Fit) -> Prompts:
@@ -302,11 +310,7 @@ class ImagePredictor:
         return previous.clamp(-MOST_LOGIT, MOST_LOGIT).to(self.model.device)
 
     def _result(self, candidates: Tensor, iou: Tensor, fit: Fit) -> ImageResult:
-        shown = fit.cut(candidates[:, None])
-        if self.max_hole_area:
-            shown = fill_small_holes(shown, self.max_hole_area, CLEANED_LOGIT)
-        if self.max_speck_area:
-            shown = remove_small_specks(shown, self.max_speck_area, -CLEANED_LOGIT)
+        shown = clean_small(fit.cut(candidates[:, None]), self.max_hole_area, self.max_speck_area, CLEANED_LOGIT)
         low = candidates.clamp(-MOST_LOGIT, MOST_LOGIT).float().cpu().numpy()
         return ImageResult(low, iou.float().cpu().numpy(), fit.frame, shown[:, 0])
 

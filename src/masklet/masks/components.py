@@ -36,6 +36,40 @@ def remove_small_specks(
     return _overwrite_small(logits, logits > 0, max_area, value)
 
 
+def clean_small(
+    logits: Float[Tensor, "b 1 h w"], max_hole_area: int, max_speck_area: int, value: float
+) -> Float[Tensor, "b 1 h w"]:
+    """Fill small holes with ``value`` and set small specks to its negative, both as they are in the given logits.
+
+    So a speck in a hole that is filled goes, and leaves a hole of its own.
+
+    Parity: sam2/utils/transforms.py:80-106.
+    """
+    if max_hole_area <= 0 and max_speck_area <= 0:
+        return logits
+    filled = fill_small_holes(logits, max_hole_area, value)
+    return torch.where(logits > 0, remove_small_specks(logits, max_speck_area, -value), filled)
+
+
+def repair_small_regions(mask: Bool[np.ndarray, "h w"], least_area: int) -> tuple[Bool[np.ndarray, "h w"], bool]:
+    """Fill holes, then remove specks of fewer than ``least_area`` pixels (8-connected); the largest speck always stays.
+
+    Returns:
+        The mask, and whether anything was too small.
+
+    Parity: sam2/utils/amg.py:273-299 (holes, then islands).
+    """
+    holes = small_components(~mask, least_area - 1)
+    repaired = mask if holes is None else mask | holes
+    specks = small_components(repaired, least_area - 1)
+    if specks is None:
+        return repaired, holes is not None
+    if np.array_equal(specks, repaired):
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(repaired.astype(np.uint8), connectivity=8)
+        return np.asarray(labels) == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()), True
+    return repaired & ~specks, True
+
+
 def small_components(region: Bool[np.ndarray, "h w"], max_area: int) -> Bool[np.ndarray, "h w"] | None:
     """Pixels of the 8-connected components of ``region`` with at most ``max_area`` pixels; None when there are none."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8), connectivity=8)

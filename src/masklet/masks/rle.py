@@ -43,6 +43,42 @@ def decode(rle: Mapping[str, Any]) -> Bool[np.ndarray, "h w"]:
     return coco.decode({"size": [height, width], "counts": compressed}).astype(bool)
 
 
+def encode_window(window: Bool[np.ndarray, "h w"], corner: tuple[int, int], size: tuple[int, int]) -> Rle:
+    """Encode the mask of an image that is empty outside a window; costs as much as the window's columns do.
+
+    Args:
+        window: What it holds.
+        corner: ``(x, y)`` of the window's first pixel in the image.
+        size: Height and width of the image.
+
+    Raises:
+        ValueError: The window leaves the image.
+    """
+    (x, y), (height, width), (rows, columns) = corner, size, window.shape
+    if min(x, y) < 0 or x + columns > width or y + rows > height:
+        raise ValueError(
+            f"A window of {columns}x{rows} pixels at ({x}, {y}) does not lie in an image of {width}x{height} pixels."
+        )
+    strip = np.zeros(columns * height + 2, bool)  # the window's columns, one pixel outside before and after
+    strip[1:-1].reshape(columns, height)[:, y : y + rows] = window.T
+    turns = np.flatnonzero(strip[1:] != strip[:-1]) + x * height
+    runs = np.diff(turns, prepend=0, append=height * width)
+    if turns.size and runs[-1] == 0:  # the last pixel of the image is inside
+        runs = runs[:-1]
+    plain: Any = {"size": [height, width], "counts": runs.tolist()}
+    counts = cast(bytes, coco.frPyObjects(plain, height, width)["counts"])
+    return {"size": [height, width], "counts": counts.decode("ascii")}
+
+
+def run_lengths(rle: Mapping[str, Any]) -> list[int]:
+    """Lengths of the runs column by column, outside first; the second and every other one after it are inside.
+
+    Raises:
+        ValueError: As for ``decode``.
+    """
+    return _run_lengths(_checked(rle)[2])
+
+
 def union(rles: Iterable[Mapping[str, Any]]) -> Rle:
     """What is inside at least one of the masks, which have one size and compressed counts, without decoding them."""
     merged = coco.merge([{"size": list(one["size"]), "counts": one["counts"]} for one in rles], intersect=False)

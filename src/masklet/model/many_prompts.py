@@ -39,6 +39,7 @@ def decode_many(
     *,
     ambiguous: bool,
     stability_fallback: bool = True,
+    least_iou: float | None = None,
 ) -> Iterator[Candidates]:
     """Candidate masks and their predicted IoU of any number of prompts, a few at a time in their order.
 
@@ -49,6 +50,8 @@ def decode_many(
         prompts: All with the same number of points.
         ambiguous: Return three candidates for each prompt, else one.
         stability_fallback: Let the best of three replace an unstable single mask.
+        least_iou: Where no candidate of a prompt has a predicted IoU above this, its logits may be -inf: the shared
+            image then saves their upscaling.
     """
     given = [one for one in (prompts.points, prompts.previous_logits) if one is not None]
     options = {"ambiguous": ambiguous, "stability_fallback": stability_fallback}
@@ -56,7 +59,7 @@ def decode_many(
     for start in range(0, len(given[0]), TOGETHER):
         few = _take(prompts, slice(start, start + TOGETHER))
         if many is not None:
-            yield many.decode(few, **options)
+            yield many.decode(few, **options, least_iou=least_iou)
             continue
         with torch.inference_mode():
             answer = model.decode(conditioned, features, few, **options)
@@ -106,7 +109,9 @@ class ManyPrompts:
         self.upscaler = SharedUpscaler.of(model.mask_decoder.upscaler, self.image, features.skip8[0], features.skip4[0])
 
     @torch.inference_mode()
-    def decode(self, prompts: Prompts, *, ambiguous: bool, stability_fallback: bool) -> Candidates:
+    def decode(
+        self, prompts: Prompts, *, ambiguous: bool, stability_fallback: bool, least_iou: float | None = None
+    ) -> Candidates:
         """Candidate masks and their predicted IoU, see :func:`decode_many`; only these are made of the four masks."""
         sparse, coarse, fine = self._encode(prompts)
         tokens, images = self._exchange(sparse, coarse)
@@ -120,15 +125,22 @@ class ManyPrompts:
         heads = self.model.mask_decoder.mask_heads
         weights = torch.stack([head(tokens[:, 2 + i]) for i, head in enumerate(heads)], 1)  # [b 4 c4]
         weights = weights.take_along_dim(asked[..., None], 1)
-        upscaled = zip(images, weights, fine, strict=True)
-        masks = torch.stack(
-            [self.upscaler.logits(image, w, self.fine, fold_twice(maps)) for image, w, maps in upscaled]
-        )
         iou = iou.gather(1, asked)
+        wanted = [True] * len(iou) if least_iou is None else (iou > least_iou).any(1).tolist()
+        parts = zip(images, weights, fine, wanted, strict=True)
+        masks = torch.stack([self._upscale(*part) for part in parts])
         if ambiguous or not stability_fallback:
             return masks, iou
         index = (stability(masks[:, :1]) < STABILITY_THRESHOLD).long()  # [b 1]
         return masks.take_along_dim(index[..., None, None], 1), iou.gather(1, index)
+
+    def _upscale(
+        self, image: PromptedImage, weights: Float[Tensor, "m c4"], maps: Tensor, wanted: bool
+    ) -> Float[Tensor, "m h4 w4"]:
+        """Masks of one prompt, or -inf in their place."""
+        if not wanted:
+            return weights.new_full((len(weights), self.size[0] // 4, self.size[1] // 4), -torch.inf)
+        return self.upscaler.logits(image, weights, self.fine, fold_twice(maps))
 
     def _encode(self, prompts: Prompts) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens, and click maps at strides 16 and 4 before they are drawn (none in official models)."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Int, UInt8
 
 from ..masks.boxes import box_of_mask
-from ..masks.palette import object_colors
+from ..masks.palette import davis_palette, object_colors
 
 
 def overlay(
@@ -52,6 +52,31 @@ def overlay(
         taken = np.any([np.asarray(mask) != 0 for mask in masks.values()], axis=0) if masks else np.zeros(0)
         for object_id in sorted(masks):
             _write_label(drawn, object_id, np.asarray(masks[object_id]) != 0, taken)
+    return drawn
+
+
+def overlay_labels(
+    frame: UInt8[np.ndarray, "h w 3"], labels: Int[np.ndarray, "h w"], alpha: float = 0.5
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Draw a label map over a frame as :func:`overlay` draws masks, for hundreds of them; 0 is nothing.
+
+    Args:
+        frame: RGB.
+        labels: Object of each pixel.
+        alpha: Opacity of the fill, 0 to 1.
+
+    Raises:
+        ValueError: The sizes differ.
+    """
+    if labels.shape != frame.shape[:2]:
+        raise ValueError(f"The label map has shape {labels.shape}, the frame has {frame.shape[:2]}.")
+    inside, edge = labels > 0, np.zeros(labels.shape, bool)
+    edge[:, 1:] = labels[:, 1:] != labels[:, :-1]
+    edge[1:] |= labels[1:] != labels[:-1]
+    colors = davis_palette()[np.where(inside, (labels - 1) % 255 + 1, 0)]
+    drawn = cv2.addWeighted(frame, 1 - alpha, colors, alpha, 0)
+    drawn[~inside] = frame[~inside]
+    drawn[edge & inside] = colors[edge & inside]
     return drawn
 
 

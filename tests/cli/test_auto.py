@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from masklet.cli.main import main
+from masklet.data.sa_1b import open_sa_1b
+from masklet.inference.automatic import AutomaticMasks, AutomaticOptions
+from masklet.model.sam2 import Sam2
+from masklet.video.images import read_image
+from tiny_model import clip
+
+ALL = ["--least-iou", "0", "--least-stability", "0", "--grid", "3"]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / "photos" / f"sa_{k}.jpg" for k in (1, 2)]
+    paths[0].parent.mkdir()
+    for path, frame in zip(paths, clip(2), strict=True):
+        cv2.imwrite(str(path), np.ascontiguousarray(frame[..., ::-1]))
+    return paths
+
+
+def test_what_is_written_is_read_as_sa_1b(
+    photos: list[Path], model_file: str, tiny: Sam2, capsys: pytest.CaptureFixture[str]
+):
+    out = photos[0].parent
+    assert main(["auto", *map(str, photos), "--model", model_file, "-o", str(out), *ALL]) == 0
+    names = ["sa_1.jpg", "sa_1.json", "sa_1.overlay.png", "sa_2.jpg", "sa_2.json", "sa_2.overlay.png"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    options = AutomaticOptions(grids=(3,), least_iou=0.0, least_stability=0.0)
+    masks = AutomaticMasks(tiny, options).generate(read_image(photos[1]))
+    assert masks
+    content = json.loads((out / "sa_2.json").read_text())
+    assert content["image"] == {"file_name": "sa_2.jpg", "width": 72, "height": 48}
+    assert content["annotations"] == [one.annotation(k) for k, one in enumerate(masks, 1)]
+    truth = open_sa_1b(out)[1]
+    read = truth.masks(0)
+    for k, one in enumerate(masks, 1):
+        if one.area <= 0.9 * 48 * 72:
+            assert np.array_equal(read[k], one.mask)
+    drawn = cv2.imread(str(out / "sa_1.overlay.png"))
+    assert drawn is not None
+    assert drawn.shape == (48, 72, 3)
+    assert f"{len(masks)} masks, wrote" in capsys.readouterr().err
+
+
+def test_options_reach_the_generator(photos: list[Path], model_file: str, tmp_path: Path):
+    out = tmp_path / "out"
+    wanted = ["--grid", "2,1", "--coarse", "1", "--fit", "native", "--refine", "--small-area", "3", "--quiet"]
+    arguments = ["auto", str(photos[0]), "--model", model_file, "-o", str(out), *wanted, "--least-iou", "1.0"]
+    assert main(arguments) == 0
+    assert json.loads((out / "sa_1.json").read_text())["annotations"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["video.mp4"], "is a video"),
+        (["."], "is a folder"),
+        (["missing.png"], "there is no image"),
+        (["photo.png", "photo.jpg"], "several images are named photo"),
+        (["photo.png", "--grid", "many"], "expected clicks a side"),
+        (["photo.png", "--grid", "0"], "at least 1 point a side"),
+        (["photo.overlay.png", "photo.png", "-o", "."], "overwrite the input"),
+    ],
+)
+def test_mistakes_are_told_before_a_model_is_loaded(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    as_user: None,
+    arguments: list[str],
+    said: str,
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("video.mp4", "photo.png", "photo.jpg", "photo.overlay.png"):
+        Path(name).touch()
+    assert main(["auto", *arguments, "--model", "no such model"]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
