@@ -184,8 +184,7 @@ class Engine:
         frame = self.source.frame(t)
         if ahead is not None and isinstance(self.source, FrameSource):
             self.source.prepare(ahead)
-        image = self.fit.pixels(frame, self.options.resample)
-        features = self.encoder(image.to(self.model.device))
+        features = self.encoder(self.fit.pixels(frame, self.options.resample))
         self.features[t] = features
         needed = {f for track in self._tracks.values() for f in track.pending}
         for f in list(self.features)[:-2]:
