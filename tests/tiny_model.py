@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from masklet.model.config import NANO, HieraConfig, ModelConfig
-from masklet.model.sam2 import Sam2, build
+from masklet.model.sam2 import Sam2, build, no_prompt
+from masklet.structures import MemoryEntry, Selection
 
 HEIGHT, WIDTH = 48, 72
 DISC = (22, 19)  # a pixel of each object in frame 0
@@ -74,3 +76,15 @@ def disc(t: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     """Mask of the red disc."""
     yy, xx = np.mgrid[0:height, 0:width]
     return (xx - width * (0.3 + 0.01 * t)) ** 2 + (yy - height * 0.4) ** 2 < (0.2 * height) ** 2
+
+
+def pass_of(model: Sam2) -> dict[str, Tensor]:
+    """A frame without memory and one with it."""
+    image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        features = model.encode_image(image)
+        first = model.predict(features, Selection(), no_prompt(1, model.device))
+        entry = model.encode_memory(features, first)
+        kept = MemoryEntry(entry.features.bfloat16(), entry.pointer)
+        second = model.predict(features, Selection(maps=((0, kept),), pointers=((1, kept),)))
+    return {"embedding": features.embedding, "first": first.logits, "memory": entry.features, "second": second.logits}

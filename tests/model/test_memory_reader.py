@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -133,3 +134,32 @@ def test_half_precision_is_left_to_the_readable_form():
     assert MemoryReader.serves(model)
     assert MemoryReader.serves(tiny_model().double())
     assert not MemoryReader.serves(tiny_model().to(torch.bfloat16))
+
+
+@pytest.mark.parametrize("config", [SMALL_HIERA, SMALL_NANO], ids=["hiera", "nano"])
+def test_pooled_keys_are_means_of_keys_and_count_for_all(config: ModelConfig):
+    model = tiny_model(config, seed=1)
+    selection = bank(model, 1).read(9)
+    found = []
+    for pool in (1, 2):
+        reader = MemoryReader(model, pool)
+        keys, _ = reader._begin(frame(model).embedding)
+        memory = keys.read(selection)
+        room = torch.zeros(reader.heads, len(memory.values), keys.head_width)
+        keys.lay(memory, 1, room)
+        found.append((room, memory))
+    (whole, full), (pooled, few) = found
+    count, (h, w) = len(full.maps), GRID
+
+    def means(x: torch.Tensor) -> torch.Tensor:
+        cells = x[..., : count * h * w, :].unflatten(-2, (count, h // 2, 2, w // 2, 2)).mean((-4, -2))
+        return cells.flatten(-4, -2)
+
+    n = count * h * w // 4
+    assert torch.allclose(pooled[:, :n], means(whole), atol=1e-5)
+    assert torch.allclose(pooled[:, n:], whole[:, 4 * n :], atol=1e-6)  # pointers
+    assert torch.allclose(few.values[:n], means(full.values), atol=1e-5)
+    assert few.bias is not None
+    earlier = torch.zeros(len(full.values)) if full.bias is None else full.bias
+    assert torch.allclose(few.bias[:n], earlier[: 4 * n : 4] + math.log(4), atol=1e-5)
+    assert torch.allclose(few.bias[n:], earlier[4 * n :])

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ..model.config import CONFIGS, HieraConfig, ModelConfig, with_image_size
+from ..model.precision import precision_of
 from ..model.sam2 import Sam2, build
 from ..video.atomic import write_bytes
 from . import config_text, weight_files
@@ -41,6 +42,7 @@ def load(
     image_size: int | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
+    precision: str | None = None,
     progress: Progress | None = None,
 ) -> Sam2:
     """A model with weights, in evaluation mode.
@@ -57,6 +59,8 @@ def load(
         device: Where the weights go.
         dtype: What they become, and what the model computes in: ``torch.float32``, ``float16``, ``bfloat16`` or
             ``float64``, whatever the file stores.
+        precision: ``float32``, ``bfloat16`` or ``float16``: the model computes in it by an autocast of its own,
+            whatever autocast surrounds it; weights stay ``dtype``. None: as surroundings and weights say.
         progress: Called with bytes and size while a named official file is downloaded.
 
     Raises:
@@ -69,13 +73,16 @@ def load(
     """
     if not dtype.is_floating_point:
         raise ValueError(f"dtype must be a floating-point type such as torch.float32 or torch.bfloat16, got {dtype}")
+    computing = precision_of(precision)
     asked = None if model is None else entry(model).name
     found = locate(source, progress=progress)
     if asked is not None and found.name not in (None, asked):
         raise ModelMismatchError(f"got {os.fspath(source)!r}, which is {found.name}, and model={model!r}: drop one")
     try:
         weights = weight_files.read(found.path)
-        return _assemble(weights, Located(found.path, found.name or asked), image_size, torch.device(device), dtype)
+        made = _assemble(weights, Located(found.path, found.name or asked), image_size, torch.device(device), dtype)
+        made.precision = computing
+        return made
     except (WeightFileError, KeyMismatchError, ModelMismatchError) as error:
         if verify(found.path) is False:
             raise WeightFileError(

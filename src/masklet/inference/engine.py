@@ -25,6 +25,7 @@ from ..video.fitting import Fit, fit_frame
 from ..video.frames import FrameSource
 from ..video.live import LiveFrames
 from ..video.scene_cuts import SceneCuts
+from .moved_features import MovedFeatures
 from .options import SessionOptions
 from .spool import Spool
 from .track import ObjectTrack, split_entry, split_prediction, stack_maps, stack_selections
@@ -56,7 +57,8 @@ class Engine:
         self.spool = Spool(None if options.max_ram_mb is None else round(1e6 * options.max_ram_mb))
         self.cuts = SceneCuts(source.frame)
         self.encoder = FrameEncoder(model)
-        self.reader = MemoryReader(model) if MemoryReader.serves(model) else None
+        self.reader = _reader(model, options)
+        self._moved = MovedFeatures(source.frame)
         self._object_batch = options.object_batch or (8 if model.config.image_size // 16 <= BATCHED_SIDE else 1)
 
     @cached_property
@@ -71,6 +73,8 @@ class Engine:
     def limits(self) -> BankLimits:
         """How much of the past a frame of this video may read."""
         limits = replace(self.model.limits, prompted=self.options.max_prompted)
+        if self.options.recent_maps is not None:
+            limits = replace(limits, recent_maps=min(limits.recent_maps, self.options.recent_maps))
         length = None if isinstance(self.source, LiveFrames) else self.source.length
         if self.options.clip_length_codes and length is not None:
             limits = replace(limits, pointer_span=max(1, min(length - 1, limits.pointer_span)))
@@ -149,7 +153,7 @@ class Engine:
             elif track.started:
                 self._restore_maps(track, t, reverse=reverse)
                 waiting[i] = track.read(t, reverse=reverse)
-        features = self.encoded(t, ahead=t - 1 if reverse else t + 1) if waiting else None
+        features = self._followed(t, ahead=t - 1 if reverse else t + 1) if waiting else None
         for ids in self._batches(waiting):
             assert features is not None
             conditioned = self._conditioned(features, [waiting[i] for i in ids])
@@ -160,6 +164,14 @@ class Engine:
                 answers[i] = self._finished(split_prediction(together, row))
                 self._tracks[i].record(t, split_entry(entry, row), answers[i], prompted=False, reverse=reverse)
         return {i: answers[i] for i in self._tracks if i in answers}
+
+    def _followed(self, t: int, *, ahead: int) -> FrameFeatures:
+        """Features of a frame that is tracked: its own, or those of the frame encoded last, moved."""
+        key = t - t % self.options.encode_every
+        if t in self.features or key == t or (key not in self.features and isinstance(self.source, LiveFrames)):
+            return self.encoded(t, ahead=ahead)
+        features = self.encoded(key)
+        return self._moved(features, key, t, self.fit)
 
     def encoded(self, t: int, *, ahead: int | None = None) -> FrameFeatures:
         """Features of a frame; the last two are kept, and those of frames whose prompts wait for their memory.
@@ -172,8 +184,7 @@ class Engine:
         frame = self.source.frame(t)
         if ahead is not None and isinstance(self.source, FrameSource):
             self.source.prepare(ahead)
-        image = self.fit.pixels(frame, self.options.resample)
-        features = self.encoder(image.to(self.model.device))
+        features = self.encoder(self.fit.pixels(frame, self.options.resample))
         self.features[t] = features
         needed = {f for track in self._tracks.values() for f in track.pending}
         for f in list(self.features)[:-2]:
@@ -231,3 +242,16 @@ class Engine:
         height, width = self.fit.content
         area = round(self.options.fill_holes * height * width / 1024**2)
         return replace(answer, logits=fill_small_holes(answer.logits, area))
+
+
+def _reader(model: Sam2, options: SessionOptions) -> MemoryReader | None:
+    """The fast way to read memory, where it serves.
+
+    Raises:
+        ValueError: Only it can do what was asked for.
+    """
+    if MemoryReader.serves(model):
+        return MemoryReader(model, 2 if options.pool_memory else 1)
+    if options.pool_memory:
+        raise ValueError(f"pool_memory needs a model on a CPU in float32 or float64, got {model.device}, {model.dtype}")
+    return None

@@ -144,7 +144,7 @@ class ImagePredictor:
         embeddings: dict[int, ImageEmbedding] = {}
         for together in groups.values():
             inputs = torch.cat([fits[i].pixels(frames[i], self.resample) for i in together])
-            features = self._encoder(inputs.to(self.model.device))
+            features = self._encoder(inputs)
             conditioned = self.model.condition(features, Selection())
             for k, i in enumerate(together):
                 row = torch.tensor([k], device=self.model.device)

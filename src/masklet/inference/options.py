@@ -41,6 +41,11 @@ class SessionOptions:
             object and frame. Live sessions keep those of the frames that they can go back to.
         max_ram_mb: What such masks may take in memory, in megabytes; the oldest of more are moved to a temporary file
             and read from there. None: no bound.
+        recent_maps: Memory maps of frames just before that a frame may read: fewer are faster and worse. None: as many
+            as the model was trained with.
+        pool_memory: Read 2x2 places of a memory map as one, which is faster and worse (on a CPU in float32).
+        encode_every: Encode only every so many frames of those that are tracked; the features of the others are those
+            of the last one, moved by optical flow. Faster and worse; 1: all. Prompts always see their own frame.
         undo_levels: Most actions that can be undone; 0: none.
         undo_mb: What they may keep of memory that the session itself has dropped, in megabytes.
     """
@@ -62,6 +67,9 @@ class SessionOptions:
     object_batch: int | None = None
     keep_results: bool = True
     max_ram_mb: float | None = 4.0
+    recent_maps: int | None = None
+    pool_memory: bool = False
+    encode_every: int = 1
     undo_levels: int = 100
     undo_mb: float = 256.0
 
@@ -70,6 +78,10 @@ class SessionOptions:
         check_fitting(self.fit)
         if self.max_ram_mb is not None and not self.max_ram_mb >= 0:
             raise ValueError(f"max_ram_mb must be at least 0, or None for no bound, got {self.max_ram_mb}")
+        if self.recent_maps is not None and self.recent_maps < 0:
+            raise ValueError(f"recent_maps must be at least 0, or None for the model's own, got {self.recent_maps}")
+        if self.encode_every < 1:
+            raise ValueError(f"encode_every must be at least 1, got {self.encode_every}")
 
     @staticmethod
     def official(**changes: object) -> SessionOptions:

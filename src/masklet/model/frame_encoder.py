@@ -34,7 +34,12 @@ class FrameEncoder:
         self._streamed = _Streamed.of(model) if _Streamed.serves(model) else None
 
     def __call__(self, image: Float[Tensor, "b 3 h w"]) -> FrameFeatures:
-        """Features of normalised images; both sides are multiples of 32."""
+        """Features of normalised images, brought to the model's device; both sides are multiples of 32.
+
+        To a GPU they go through pinned memory, and nobody waits for them (not run on the project's machines).
+        """
+        device = self._model.device
+        image = image.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else image.to(device)
         if self._streamed is None:
             return self._model.encode_image(image)
         return self._streamed(image.to(self._model.dtype))
@@ -56,8 +61,7 @@ class _Streamed:
         trunk, neck = model.image_encoder.trunk, model.image_encoder.neck
         if not isinstance(trunk, Hiera) or neck.norms is not None or len(neck.blocks):
             return False
-        plain = model.device.type == "cpu" and model.dtype in (torch.float32, torch.float64)
-        return plain and StreamedHiera.serves(trunk)
+        return model.exact_on_cpu and StreamedHiera.serves(trunk)
 
     @staticmethod
     def of(model: Sam2) -> _Streamed:

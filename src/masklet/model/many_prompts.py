@@ -72,7 +72,7 @@ def _shareable(model: Sam2, conditioned: Tensor, prompts: Prompts) -> bool:
         return False
     places = conditioned.shape[-2] * conditioned.shape[-1]
     pays = len(prompts.points) >= FEWEST and prompts.count <= MOST_POINTS and places >= SMALLEST
-    return pays and model.device.type == "cpu" and model.dtype in (torch.float32, torch.float64)
+    return pays and model.exact_on_cpu
 
 
 def _take(prompts: Prompts, rows: slice) -> Prompts:

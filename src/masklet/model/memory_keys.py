@@ -6,6 +6,7 @@ first is kept while frames go on reading the map, the second is the same for all
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -63,10 +64,14 @@ class MemoryKeys:
         crosses: Cross-attention of each layer.
         theta: Base of the rotation.
         size: Height and width of the maps.
+        pool: Cells of ``pool`` x ``pool`` places become one token that counts for all of them, with the mean of their
+            rotated keys and of their values: an approximation (arXiv 2411.18933). 1: none.
     """
 
-    def __init__(self, tokens: MemoryTokens, crosses: Sequence[Attention], theta: float, size: tuple[int, int]) -> None:
-        self.tokens, self.size, self.heads = tokens, size, crosses[0].heads
+    def __init__(
+        self, tokens: MemoryTokens, crosses: Sequence[Attention], theta: float, size: tuple[int, int], pool: int = 1
+    ) -> None:
+        self.tokens, self.size, self.heads, self.pool = tokens, size, crosses[0].heads, pool
         self.weight = torch.stack([cross.key.weight.T for cross in crosses])  # [layers m c]
         self.bias = torch.stack([cross.key.bias for cross in crosses])[:, None]  # [layers 1 c]
         self.head_width = self.weight.shape[2] // self.heads
@@ -82,6 +87,9 @@ class MemoryKeys:
             -2
         )  # [layers slots heads 1 w _]
         self.slots_y = torch.view_as_real(pairs[..., half:] * turns[::w, None, half:]).flatten(-2)  # [... h 1 _]
+        self.slots_x = self.slots_x.unflatten(-2, (-1, pool)).mean(-2)
+        self.slots_y = self.slots_y.unflatten(-3, (-1, pool)).mean(-3)
+        self.cells = (h // pool, w // pool)
         self._kept: dict[int, KeptMap] = {}
         self._read: set[int] = set()
 
@@ -98,21 +106,23 @@ class MemoryKeys:
     def read(self, selection: Selection) -> Memory:
         """Tokens of a selection that is not empty."""
         maps = tuple((slot, self._map(entry)) for slot, entry in selection.maps)
-        parts, biases = [kept.values for _, kept in maps], [float(slot == PROMPTED_SLOT) for slot, _ in maps]
+        added, cell = self.tokens.prompted_bias, 2 * math.log(self.pool)
+        parts = [kept.values for _, kept in maps]
+        biases = [cell + added * (slot == PROMPTED_SLOT) for slot, _ in maps]
         tails = None
         if selection.pointers:
             pointers = self.tokens(replace(selection, maps=()))
             tails = by_head((pointers.values + pointers.codes)[0] @ self.weight + self.bias, self.heads)
             parts.append(pointers.values[0])
             biases.append(0.0)
-        added, bias = self.tokens.prompted_bias, None
-        if added:
-            bias = torch.cat([p.new_full((len(p),), added * b) for p, b in zip(parts, biases, strict=True)])
+        bias = None
+        if any(biases):
+            bias = torch.cat([p.new_full((len(p),), b) for p, b in zip(parts, biases, strict=True)])
         return Memory(maps, torch.cat(parts), tails, bias)
 
     def lay(self, memory: Memory, layer: int, keys: Float[Tensor, "heads k d"]) -> None:
         """Write the keys of a layer one after the other into ``keys``."""
-        shape, n = (self.heads, *self.size, 2, -1), len(self.places)
+        shape, n = (self.heads, *self.cells, 2, -1), self.cells[0] * self.cells[1]
         for j, (slot, kept) in enumerate(memory.maps):
             source, target = kept.keys[layer].view(shape), keys[:, j * n : (j + 1) * n].view(shape)
             torch.add(source[..., 0, :], self.slots_x[layer, slot], out=target[..., 0, :])
@@ -129,10 +139,17 @@ class MemoryKeys:
             values = source[0].flatten(1).T.to(self.weight.dtype).contiguous()
             keys = (values + self.places) @ self.weight
             turn(keys, self.turns)
-            kept = KeptMap(source, values, by_head(keys, self.heads).contiguous())
+            kept = KeptMap(source, self._pooled(values), by_head(self._pooled(keys), self.heads).contiguous())
             if self.nbytes + kept.nbytes <= KEPT_BYTES:
                 self._kept[id(source)] = kept
         return kept
+
+    def _pooled(self, x: Float[Tensor, "*b n c"]) -> Float[Tensor, "*b k c"]:
+        """Means of cells."""
+        if self.pool == 1:
+            return x
+        (h, w), p = self.cells, self.pool
+        return x.unflatten(-2, (h, p, w, p)).mean((-4, -2)).flatten(-3, -2)
 
 
 def by_head(x: Float[Tensor, "*b n c"], heads: int) -> Float[Tensor, "*b heads n d"]:

@@ -8,6 +8,8 @@ The readable form is :mod:`~masklet.model.memory_attention`. What saves work, no
 - After self-attention a query needs no other: they go in pieces from cross-attention to MLP, and scores exist in tiles
   only (:mod:`~masklet.model.streamed_attention`).
 - Up to its first look at memory a frame is the same for every object.
+
+``pool`` is an approximation on top.
 """
 
 from __future__ import annotations
@@ -78,10 +80,11 @@ class MemoryReader:
 
     Args:
         model: Its weights must not change any more.
+        pool: Read cells of ``pool`` x ``pool`` places of a map as one: an approximation, 1 for none.
     """
 
-    def __init__(self, model: Sam2) -> None:
-        self.model, attention = model, model.memory_attention
+    def __init__(self, model: Sam2, pool: int = 1) -> None:
+        self.model, self.pool, attention = model, pool, model.memory_attention
         with torch.inference_mode():
             self.layers = [Folded.of(layer) for layer in attention.layers if isinstance(layer, MemoryAttentionLayer)]
         self.heads = self.layers[0].layer.cross_attention.heads
@@ -92,7 +95,7 @@ class MemoryReader:
     @staticmethod
     def serves(model: Sam2) -> bool:
         """Whether it is the faster way for a model: on a CPU, in at least single precision."""
-        return model.device.type == "cpu" and model.dtype in (torch.float32, torch.float64)
+        return model.exact_on_cpu
 
     @property
     def nbytes(self) -> int:
@@ -126,7 +129,8 @@ class MemoryReader:
         _, c, h, w = embedding.shape
         if self._keys is None or self._keys.size != (h, w):
             crosses = [folded.layer.cross_attention for folded in self.layers]
-            self._keys = MemoryKeys(self.model.memory_tokens, crosses, self.model.memory_attention.theta, (h, w))
+            theta = self.model.memory_attention.theta
+            self._keys = MemoryKeys(self.model.memory_tokens, crosses, theta, (h, w), self.pool)
         if self._look is None or self._look.embedding is not embedding:
             self._keys.next_frame()
             x = embedding.to(self.model.dtype) + INPUT_POSITION_SCALE * sine_map(h, w, c).to(self.model.dtype)

@@ -24,6 +24,7 @@ from .memory_attention import MemoryAttention
 from .memory_bank import BankLimits
 from .memory_encoder import MemoryEncoder, scale_mask
 from .memory_tokens import MemoryTokens
+from .precision import in_own_precision
 from .prompt_encoder import PADDING, PromptEncoder
 from .recurrent_memory import RecurrentMemory
 
@@ -31,13 +32,20 @@ GIVEN_MASK_SCALE, GIVEN_MASK_BIAS = 20.0, -10.0
 
 
 class Sam2(nn.Module):
-    """The model; build it with :func:`build`, load weights with :func:`masklet.load`."""
+    """The model; build it with :func:`build`, load weights with :func:`masklet.load`.
+
+    Attributes:
+        config: Its shape.
+        precision: What it computes in (:mod:`~masklet.model.precision`); None: in the type of the weights, or as an
+            autocast around it says.
+    """
 
     def __init__(self, config: ModelConfig, *, drop_path: float = 0.0, dropout: float = 0.0) -> None:
         super().__init__()
         width, narrow = config.width, config.memory_width
         later = config.version == "2.1"
         self.config = config
+        self.precision: torch.dtype | None = None
         self.image_encoder = ImageEncoder(config, drop_path)
         self.prompt_encoder = PromptEncoder(width)
         self.click_features = ClickFeatures(width, config.decoder_skips[1]) if config.click_features else None
@@ -76,15 +84,23 @@ class Sam2(nn.Module):
         return self.no_memory.dtype
 
     @property
+    def exact_on_cpu(self) -> bool:
+        """Whether it computes on a CPU in at least single precision, for which there are faster ways to the same."""
+        exact = (torch.float32, torch.float64)
+        return self.device.type == "cpu" and self.dtype in exact and self.precision in (None, torch.float32)
+
+    @property
     def limits(self) -> BankLimits:
         """How much of the past this model was trained to read."""
         memories, pointers = self.config.memories, self.config.pointers
         return BankLimits(memories - 1, pointers - 1, pointer_span=max(pointers - 1, 1))
 
+    @in_own_precision
     def encode_image(self, image: Float[Tensor, "b 3 h w"]) -> FrameFeatures:
         """Features of normalised images, once per frame; both sides are multiples of 32."""
         return self.image_encoder(image.to(self.dtype))
 
+    @in_own_precision
     def condition(self, features: FrameFeatures, selection: Selection) -> Float[Tensor, "b c h w"]:
         """The embedding in the light of memory; without memory, plus the no-memory code (an image is a short video)."""
         embedding = features.embedding
@@ -95,6 +111,7 @@ class Sam2(nn.Module):
             embedding = embedding.expand(tokens.values.shape[0], -1, -1, -1)
         return self.memory_attention(embedding, tokens)
 
+    @in_own_precision
     def decode(
         self,
         conditioned: Float[Tensor, "b c h w"],
@@ -143,6 +160,7 @@ class Sam2(nn.Module):
             masks_iou=iou,
         )
 
+    @in_own_precision
     def adopt_mask(self, features: FrameFeatures, mask: Float[Tensor, "b 1 h w"]) -> Prediction:
         """Take a given binary mask as the answer; the decoder only makes the pointer, from the raw embedding.
 
@@ -194,6 +212,7 @@ class Sam2(nn.Module):
         prediction = self.decode(conditioned, features, asked, stability_fallback=stability_fallback)
         return replace(prediction, from_prompt=prompts is not None)
 
+    @in_own_precision
     def encode_memory(
         self,
         features: FrameFeatures,

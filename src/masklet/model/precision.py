@@ -1,0 +1,50 @@
+"""The precision that a model computes in, whatever autocast surrounds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+
+if TYPE_CHECKING:
+    from .sam2 import Sam2
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def in_own_precision(method: Method) -> Method:
+    """A method of a model, run in the model's :attr:`~masklet.model.sam2.Sam2.precision`.
+
+    ``None`` leaves it to the surroundings: an outer autocast counts, without one it is that of the weights. Otherwise
+    the outer autocast does not count: ``float32`` turns it off, the others put their own in its place.
+    """
+
+    @wraps(method)
+    def run(model: Sam2, *args: Any, **kwargs: Any) -> Any:
+        precision = model.precision
+        if precision is None:
+            return method(model, *args, **kwargs)
+        if precision == torch.float32:
+            context = torch.autocast(model.device.type, enabled=False)
+        else:
+            context = torch.autocast(model.device.type, dtype=precision)
+        with context:
+            return method(model, *args, **kwargs)
+
+    return run  # pyright: ignore[reportReturnType]
+
+
+def precision_of(name: str | None) -> torch.dtype | None:
+    """A precision by its name.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    if name is None:
+        return None
+    if name not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, or None to leave it open, got {name!r}")
+    return PRECISIONS[name]
