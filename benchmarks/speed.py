@@ -12,6 +12,8 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import torch
@@ -19,7 +21,9 @@ import torch
 import masklet
 from masklet.evaluation.hardware import hardware
 from masklet.model.config import CONFIGS, with_image_size
+from masklet.model.frame_encoder import FrameEncoder
 from masklet.model.memory_bank import MemoryBank
+from masklet.model.memory_reader import MemoryReader
 from masklet.model.sam2 import build, no_prompt
 
 
@@ -41,20 +45,30 @@ def measure(name: str, size: int | None) -> None:
     repeats = 15 if name == "nano" else 3 if size > 600 else 5
     rng = np.random.default_rng(0)
     clip = [rng.integers(0, 255, (480, 854, 3), dtype=np.uint8) for _ in range(4)]
+    encoder, reader = FrameEncoder(model), MemoryReader(model)  # as sessions on a CPU do
     with torch.inference_mode():
         image = torch.randn(1, 3, size, size)
-        features = model.encode_image(image)
+        features = encoder(image)
         bank = MemoryBank(model.limits)
         answer = model.adopt_mask(features, (torch.rand(1, 1, size, size) > 0.5).float())
         entry = model.encode_memory(features, answer)
         warm = model.limits.recent_pointers + 1
         for t in range(warm):
             bank.write(t, entry, prompted=t == 0)
-        selection = bank.read(warm)
-        conditioned = model.condition(features, selection)
+        frames = count(warm)
+
+        def attend() -> torch.Tensor:
+            """A frame later: one map is new, and so is the embedding."""
+            t = next(frames)
+            assert entry.features is not None
+            read = reader.condition(replace(features, embedding=features.embedding.clone()), [bank.read(t)])
+            bank.write(t, replace(entry, features=entry.features.clone()), prompted=False)
+            return read
+
+        conditioned = attend()
         parts = {
-            "image encoder": seconds(lambda: model.encode_image(image), repeats),
-            "memory attention": seconds(lambda: model.condition(features, selection), repeats),
+            "image encoder": seconds(lambda: encoder(image), repeats),
+            "memory attention": seconds(attend, repeats),
             "mask decoder": seconds(lambda: model.decode(conditioned, features, no_prompt(1, image.device)), repeats),
             "memory encoder": seconds(lambda: model.encode_memory(features, answer), repeats),
         }
