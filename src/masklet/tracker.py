@@ -70,6 +70,15 @@ class ImageSegmenter(Protocol):
 
 
 @runtime_checkable
+class MaskProposer(Protocol):
+    """Finds masks of everything in an image."""
+
+    def propose(self, image: Any) -> list[Mapping[str, Any]]:
+        """Return masks of an RGB image as COCO run lengths, the most confident first."""
+        ...
+
+
+@runtime_checkable
 class ImageBatchSegmenter(Protocol):
     """Segments an object in each of several images, which are encoded together."""
 

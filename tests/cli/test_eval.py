@@ -9,6 +9,7 @@ import pytest
 
 from masklet.cli.main import main
 from masklet.evaluation.reports.run_record import read_run
+from masklet.inference.automatic import AutomaticOptions
 from tiny_model import clip, disc
 
 
@@ -69,6 +70,18 @@ def test_a_model_under_every_prompt_by_two_processes_as_by_one(data: Path, tmp_p
     assert found[1] == found[2]
     assert list(found[1]["vos"]) == ["mask", "box", "1 click", "3 clicks", "5 clicks"]
     assert len(found[1]["vos"]["5 clicks"].sequences[0].objects[0].clicks) == 5
+
+
+def test_recall_of_automatic_masks(data: Path, tmp_path: Path, model_file: str, monkeypatch: pytest.MonkeyPatch):
+    few = AutomaticOptions(grids=(4,), least_iou=0.0, least_stability=0.0)
+    monkeypatch.setattr("masklet.inference.adapters.AutomaticOptions", lambda **_: few)
+    out = tmp_path / "a"
+    assert run("automatic", "--data", data, "--tracker", model_file, "--workers", "1", "-o", out) == 0
+    (scores,) = read_run(out / "run.json").automatic.values()
+    assert {score.name for score in scores} == {path.name for path in data.iterdir()}
+    assert all(0 <= score.found[10] <= score.covered[10] <= 1 for score in scores)
+    assert any(score.best_iou > 0 for score in scores)
+    assert "| AR@10 | AR@100 | AR@1000 | covered@10 |" in (out / "report.md").read_text()
 
 
 def test_interactive_and_images(data: Path, tmp_path: Path, model_file: str):
@@ -210,6 +223,7 @@ def test_a_model_answers_clicks_for_a_floor(data: Path, tmp_path: Path):
         (["images", "--masks-per-image", "0"], "got --masks-per-image 0, expected at least 1"),
         (["vos", "--threads", "0"], "at least 1 thread"),
         (["vos", "--workers", "-1"], "expected 0 (as many as fit) or more"),
+        (["automatic", "--tracker", "copy-first"], "copy-first takes nothing but masks, got automatic"),
         (["images", "--tracker", "copy-first"], "copy-first takes nothing but masks, got images"),
         (["vos", "--tracker", "copy-first", "--prompt", "box"], "takes nothing but masks, got box"),
         (["vos", "--tracker", "not-there"], "not-there"),

@@ -60,7 +60,8 @@ def evaluate(
     do not depend on the number of workers.
 
     Args:
-        suite: vos, interactive, images, davis16, davis17, youtube_vos, mose, lvos_v1, lvos_v2, sa_v, vost; speed.
+        suite: vos, interactive, images, automatic, davis16, davis17, youtube_vos, mose, lvos_v1, lvos_v2, sa_v, vost;
+            speed.
         data: Folder or address of the videos or images, in any format of masklet data check.
         output: Folder to write into.
         tracker: Name, Hugging Face id or file of a model; copy-first, optical-flow (masks only); MODEL+copy-first,
@@ -71,7 +72,7 @@ def evaluate(
         prompt: mask, box, "1 click", "3 clicks" or "5 clicks" instead of those of the suite; may be repeated.
         videos: Take the first so many only.
         names: Text file, a line each: take only these videos or images.
-        masks_per_image: Of the suite images: score at most so many masks of an image, always the same ones.
+        masks_per_image: Of the suites images and automatic: score at most so many masks of an image, always the same.
         format: Of the data, where it is not recognised.
         split: Of the data.
         unseen: Text file, a line each: categories (youtube_vos) or videos (lvos_v2) that no training set has.
@@ -130,6 +131,7 @@ def evaluate(
         vos=found.vos,
         interactive=found.interactive,
         images=found.images,
+        automatic=found.automatic,
         headlines={name: summarise(RULES[asked.rule], score, seen) for name, score in found.vos.items()},
         data=data,
     )

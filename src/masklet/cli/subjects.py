@@ -94,7 +94,7 @@ class SubjectChoice:
 
         from ..checkpoints.load import load
         from ..evaluation.work import Subject
-        from ..inference.adapters import PredictorSegmenter, SessionTracker
+        from ..inference.adapters import AutomaticProposer, PredictorSegmenter, SessionTracker
         from ..inference.options import SessionOptions
 
         torch.set_num_threads(self.threads)
@@ -118,7 +118,8 @@ class SubjectChoice:
         }[self.policy]
         fit = fitting(self.fit)
         segmenter = PredictorSegmenter(model, fit=fit)
-        return Subject(SessionTracker(model, replace(options, fit=fit)), segmenter, lambda: segmenter.logits)
+        tracker, proposer = SessionTracker(model, replace(options, fit=fit)), AutomaticProposer(model)
+        return Subject(tracker, segmenter, lambda: segmenter.logits, proposer)
 
 
 def _floor(name: str) -> Tracker:

@@ -23,6 +23,7 @@ PROMPTS: dict[str, tuple[Prompt, int]] = {
 """First-frame prompts of semi-supervised segmentation, with their number of clicks."""
 MODES = ("offline", "online")
 IMAGES = "images"
+AUTOMATIC = "automatic"
 PREDICTIONS = "predictions"
 
 
@@ -32,7 +33,7 @@ class Suite:
 
     Attributes:
         summary: A line for the help.
-        groups: Of ``PROMPTS``, ``MODES`` and ``IMAGES``.
+        groups: Of ``PROMPTS``, ``MODES``, ``IMAGES`` and ``AUTOMATIC``.
         rule: Name of the rule that scores videos.
         later: How objects that appear later than others are tracked.
     """
@@ -47,6 +48,7 @@ SUITES = {
     "vos": Suite("any videos, from the first-frame mask, box, 1, 3 and 5 clicks", tuple(PROMPTS)),
     "interactive": Suite("any videos, corrected by clicks on up to 8 frames, offline and online", MODES),
     "images": Suite("any images, or the first frames of videos: 1, 3 and 5 clicks, and the box", (IMAGES,)),
+    "automatic": Suite("any images, or the first frames of videos: recall of automatic masks", (AUTOMATIC,)),
     "davis16": Suite("DAVIS 2016, from the mask", rule="davis16"),
     "davis17": Suite("DAVIS 2017, from the mask", rule="davis17"),
     "youtube_vos": Suite("YouTube-VOS, from the mask", rule="youtube_vos", later="separately"),
@@ -73,12 +75,14 @@ def units_of(
         ValueError: A group is unknown, or needs videos and the data set holds images; a name is not there, or
             nothing is taken.
     """
-    known = (*PROMPTS, *MODES, IMAGES, PREDICTIONS)
+    known = (*PROMPTS, *MODES, IMAGES, AUTOMATIC, PREDICTIONS)
     for group in groups:
         if group not in known:
             raise ValueError(f"there is no prompt or mode {group!r}: expected some of {', '.join(known[:-1])}")
-        if dataset.stills and group != IMAGES:
-            raise ValueError(f"{dataset.root} holds images ({dataset.format}), {group!r} needs videos: take `images`")
+        if dataset.stills and group not in (IMAGES, AUTOMATIC):
+            raise ValueError(
+                f"{dataset.root} holds images ({dataset.format}), {group!r} needs videos: take `images` or `automatic`"
+            )
     wanted = {*dataset.names} if names is None else {*names}
     missing = sorted(wanted - {*dataset.names})
     if missing:

@@ -15,15 +15,16 @@ from .interactive import iter_interactive
 from .plain_values import from_plain, to_plain
 from .prediction_folders import Layout, PredictionWriter
 from .predictions import score_predicted
+from .recall import RecallScore, iter_recall
 from .rules import RULES
 from .runs import Do, Unit
 from .scores import InteractiveScore, SequenceScore, VosScore
-from .suites import IMAGES, MODES, PREDICTIONS, PROMPTS
+from .suites import AUTOMATIC, IMAGES, MODES, PREDICTIONS, PROMPTS
 from .vos import Later, score_sequence
 
 if TYPE_CHECKING:
     from ..data.records import AnnotatedVideo, VideoDataset
-    from ..tracker import ImageSegmenter, Tracker
+    from ..tracker import ImageSegmenter, MaskProposer, Tracker
 
 CLICKS = (1, 3, 5)
 
@@ -36,11 +37,13 @@ class Subject:
         tracker: For videos; None: it has none.
         segmenter: For images; None: it has none.
         logits: Gives the low-resolution logits of the segmenter's last answer, which the next click refines.
+        proposer: For automatic masks of images; None: it has none.
     """
 
     tracker: Tracker | None = None
     segmenter: ImageSegmenter | None = None
     logits: Logits | None = None
+    proposer: MaskProposer | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,11 @@ class Work:
                 raise TypeError("this tracker segments no images: take one that does")
             samples = first_frame_regions([video], limit=self.masks_per_image)
             return to_plain(list(iter_images(subject.segmenter, samples, CLICKS, logits=subject.logits)))
+        if unit.group == AUTOMATIC:
+            if subject.proposer is None:
+                raise TypeError("this tracker finds no masks by itself: take a model")
+            samples = first_frame_regions([video], limit=self.masks_per_image)
+            return to_plain(list(iter_recall(subject.proposer, samples)))
         if subject.tracker is None:
             raise TypeError("this subject tracks no videos: take one that does")
         if unit.group in MODES:
@@ -117,11 +125,13 @@ class Gathered:
         vos: Scores by prompt.
         interactive: Scores by mode.
         images: Scores of masks, in one set.
+        automatic: Scores of masks to be found by automatic ones, in one set.
     """
 
     vos: dict[str, VosScore] = field(default_factory=dict)
     interactive: dict[str, tuple[InteractiveScore, ...]] = field(default_factory=dict)
     images: dict[str, ImageScore] = field(default_factory=dict)
+    automatic: dict[str, tuple[RecallScore, ...]] = field(default_factory=dict)
 
 
 def gather(results: Iterable[tuple[Unit, Any]], images: str = "images") -> Gathered:
@@ -144,6 +154,8 @@ def gather(results: Iterable[tuple[Unit, Any]], images: str = "images") -> Gathe
             masks = tuple(from_plain(MaskScore, one, group) for each in ordered for one in each)
             if masks:
                 gathered.images[images] = ImageScore(masks)
+        elif group == AUTOMATIC:
+            gathered.automatic[images] = tuple(from_plain(RecallScore, one, group) for each in ordered for one in each)
         else:
             name = "mask" if group == PREDICTIONS else group
             gathered.vos[name] = VosScore(tuple(from_plain(SequenceScore, one, group) for one in ordered))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 
 from ..model.sam2 import Sam2
 from ..video.fitting import Fitting
+from .automatic import AutomaticMasks, AutomaticOptions
 from .image import ImagePredictor
 from .options import SessionOptions
 from .session import VideoSession
@@ -48,6 +49,17 @@ class SessionTracker:
         direction = "backward" if reverse else "forward"
         for result in self._opened().propagate(start=start, stop=stop, direction=direction):
             yield result.frame, result.masks
+
+
+class AutomaticProposer:
+    """A :class:`~masklet.tracker.MaskProposer`: automatic masks, also those that are kept from users as unsure."""
+
+    def __init__(self, model: Sam2, options: AutomaticOptions | None = None) -> None:
+        self.generator = AutomaticMasks(model, options or AutomaticOptions(least_iou=0.0, least_stability=0.0))
+
+    def propose(self, image: Any) -> list[Mapping[str, Any]]:
+        """Masks by descending predicted IoU."""
+        return [one.rle for one in self.generator.generate(image)]
 
 
 class PredictorSegmenter:

@@ -11,6 +11,7 @@ from typing import Any
 from ...video.atomic import write_bytes
 from ..images import ImageScore
 from ..plain_values import from_plain, to_plain
+from ..recall import RecallScore
 from ..scores import InteractiveScore, VosScore
 
 _FORMAT, _VERSION = "masklet evaluation run", 1
@@ -28,6 +29,7 @@ class RunRecord:
         vos: Scores by prompt: "mask", "box", "1 click", "3 clicks", "5 clicks".
         interactive: Scores of every object by mode: "offline", "online".
         images: Scores by name of the image set.
+        automatic: Scores of masks to be found by automatic ones, by name of the image set.
         headlines: The numbers that the suite's rule asks for, by prompt; scores are 0 to 1.
         speed: Frames or images a second, by what was timed.
         data: Address of the data set from which the frames can be read again.
@@ -40,6 +42,7 @@ class RunRecord:
     vos: Mapping[str, VosScore] = field(default_factory=dict)
     interactive: Mapping[str, tuple[InteractiveScore, ...]] = field(default_factory=dict)
     images: Mapping[str, ImageScore] = field(default_factory=dict)
+    automatic: Mapping[str, tuple[RecallScore, ...]] = field(default_factory=dict)
     headlines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     speed: Mapping[str, float] = field(default_factory=dict)
     data: str = ""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from ..images import ImageScore
+from ..recall import AT, RecallScore
 from ..scores import InteractiveScore, ObjectScore, SequenceScore, VosScore
 from .run_record import RunRecord
 
@@ -86,6 +87,16 @@ def mask_values(score: ImageScore) -> dict[str, Grouped]:
     return {prompt: _grouped(values) for prompt, values in prompts.items() if values}
 
 
+def recall_values(scores: Sequence[RecallScore]) -> dict[str, Grouped]:
+    """A value (share of the thresholds at which it is found) a mask, by number of proposals; a group is an image.
+
+    Raises:
+        ValueError: Two images have one name.
+    """
+    found = {f"AR@{n}": _grouped((s.name, str(s.index), s.found[n]) for s in scores) for n in AT}
+    return found | {f"covered@{n}": _grouped((s.name, str(s.index), s.covered[n]) for s in scores) for n in AT}
+
+
 def click_name(count: int) -> str:
     """How reports call a prompt of so many clicks."""
     return "1 click" if count == 1 else f"{count} clicks"
@@ -97,6 +108,8 @@ def quantities(record: RunRecord) -> dict[str, Grouped]:
     found |= {f"interactive {mode}, mean J&F": round_values(s) for mode, s in record.interactive.items() if s}
     for name, score in record.images.items():
         found |= {f"{name} from {prompt}, mIoU": values for prompt, values in mask_values(score).items()}
+    for name, scores in record.automatic.items():
+        found |= {f"{name}, automatic masks, {what}": values for what, values in recall_values(scores).items()}
     return found
 
 

@@ -14,7 +14,16 @@ from .bootstrap import Interval, mean_interval
 from .comparison import Comparison
 from .published import PublishedRow, published_images, published_speed, published_vos
 from .run_record import RunRecord
-from .samples import MEASURES, Grouped, mask_values, object_values, round_count, round_values, sequence_values
+from .samples import (
+    MEASURES,
+    Grouped,
+    mask_values,
+    object_values,
+    recall_values,
+    round_count,
+    round_values,
+    sequence_values,
+)
 
 NOT_MEASURED = "published, not measured"
 _INTERVALS = "± is half of the 95 % bootstrap interval"
@@ -64,7 +73,7 @@ def summary_tables(records: Sequence[RunRecord]) -> tuple[Table, ...]:
     """
     if not records:
         raise ValueError("there is no run to report: pass at least one record")
-    made = (headline_table, vos_table, interactive_table, image_table, speed_table)
+    made = (headline_table, vos_table, interactive_table, image_table, automatic_table, speed_table)
     return tuple(table for table in (make(records) for make in made) if table.rows)
 
 
@@ -172,6 +181,18 @@ def image_table(records: Sequence[RunRecord]) -> Table:
         "first click instead of the one that the predicted IoU chooses."
     )
     return Table("Image segmentation", ("tracker", "images", *prompts), tuple(rows), note, heads=2)
+
+
+def automatic_table(records: Sequence[RunRecord]) -> Table:
+    """Average recall of automatic masks, a row a tracker and image set."""
+    runs = [(r.tracker, name, recall_values(s)) for r in records for name, s in r.automatic.items() if s]
+    columns = _union(values for *_, values in runs)
+    rows = [Row((Cell(tracker), Cell(name), *(_mean(values[c]) for c in columns))) for tracker, name, values in runs]
+    note = (
+        f"Percent of the masks that are among the first n automatic ones, mean over IoU .5, .55 ... .95; {_INTERVALS}, "
+        "images drawn anew. AR@n as COCO counts it: a proposal finds one mask. Covered: it may find all that it fits."
+    )
+    return Table("Automatic masks", ("tracker", "images", *columns), tuple(rows), note, heads=2)
 
 
 def speed_table(records: Sequence[RunRecord]) -> Table:
