@@ -17,14 +17,13 @@ from masklet.inference.options import SessionOptions
 from masklet.model.sam2 import Sam2
 from masklet.video.frames import open_source
 
-ALL = ["--least-iou", "0", "--least-stability", "0", "--grid", "2", "--every", "3", "--most-objects", "4"]
-ALL += ["--small-area", "5"]
+ALL = ["--least-iou", "0", "--least-stability", "0", "--grid", "2", "--every", "3", "--small-area", "5"]
 
 
 def test_what_is_written(folder: Path, model_file: str, tiny: Sam2, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out, name = tmp_path / "out", folder.name
     shown = ["--format", "overlay", "--format", "objects"]
-    assert main(["auto", str(folder), "--model", model_file, "-o", str(out), *ALL, *shown]) == 0
+    assert main(["auto", str(folder), "--model", model_file, "-o", str(out), *ALL, "--most-objects", "4", *shown]) == 0
     assert sorted(path.name for path in out.iterdir()) == [f"{name}_auto", f"{name}_auto.json", f"{name}_auto.mp4"]
     masks = AutomaticOptions(grids=(2,), least_iou=0.0, least_stability=0.0)
     session = SessionOptions(scene_cuts=True)
@@ -50,7 +49,7 @@ def test_what_is_written(folder: Path, model_file: str, tiny: Sam2, tmp_path: Pa
 def test_a_stopped_run_goes_on(
     folder: Path, model_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    name, command = folder.name, ["auto", str(folder), "--model", model_file, *ALL]
+    name, command = folder.name, ["auto", str(folder), "--model", model_file, *ALL, "--most-objects", "1"]
     assert main([*command, "-o", str(tmp_path / "whole")]) == 0
 
     def stop(*_: object) -> None:

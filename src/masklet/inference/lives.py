@@ -6,14 +6,14 @@ What is remembered here follows from the last ``memory`` frames, so that a run t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from pycocotools import mask as coco
 
-from ..masks.rle import Rle, area
+from ..masks.rle import area
 from .masklet_options import MaskletOptions
 from .results import ObjectResult
 
@@ -40,7 +40,7 @@ class Lives:
         seen = [i for i, one in frame.items() if is_seen(one, self._options)]
         self._unseen = {i: 0 if i in seen else self._unseen.get(i, 0) + 1 for i in frame}
         self._confidence = kept
-        same = np.triu(overlaps([_rle(frame[i]) for i in seen]) > self._options.most_overlap, 1)
+        same = np.triu(overlaps([frame[i].rle() for i in seen]) > self._options.most_overlap, 1)
         pairs = [(seen[a], seen[b]) for a, b in np.argwhere(same).tolist()]
         self._together = {pair: self._together.get(pair, 0) + 1 for pair in map(_ordered, pairs)}
 
@@ -63,14 +63,10 @@ def is_seen(one: ObjectResult, options: MaskletOptions) -> bool:
     return one.present and one.confidence >= options.least_confidence and area(one.rle()) > 0
 
 
-def overlaps(masks: list[Rle]) -> Float[np.ndarray, "n n"]:
+def overlaps(masks: Sequence[Mapping[str, Any]]) -> Float[np.ndarray, "n n"]:
     """IoU of masks of one frame with each other."""
-    plain: Any = masks
+    plain: Any = list(masks)
     return np.asarray(coco.iou(plain, plain, [0] * len(masks))).reshape(len(masks), len(masks))
-
-
-def _rle(one: ObjectResult) -> Any:
-    return one.rle()
 
 
 def _ordered(pair: tuple[int, int]) -> tuple[int, int]:
