@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from masklet.checkpoints.load import ModelMismatchError, load, save
     from masklet.checkpoints.weight_files import WeightFileError
     from masklet.inference.automatic import AutomaticMasks, AutomaticOptions
+    from masklet.inference.automatic_masklets import AutomaticMasklets
     from masklet.inference.image import ImagePredictor
+    from masklet.inference.masklet_options import MaskletOptions
     from masklet.inference.options import SessionOptions
     from masklet.inference.scheduler import Scheduler
     from masklet.inference.session import VideoSession
@@ -28,6 +30,8 @@ __all__ = [
     "ImagePredictor",
     "AutomaticMasks",
     "AutomaticOptions",
+    "AutomaticMasklets",
+    "MaskletOptions",
     "VideoSession",
     "SessionOptions",
     "Scheduler",
@@ -46,6 +50,8 @@ _HOMES = {
     "ImagePredictor": "masklet.inference.image",
     "AutomaticMasks": "masklet.inference.automatic",
     "AutomaticOptions": "masklet.inference.automatic",
+    "AutomaticMasklets": "masklet.inference.automatic_masklets",
+    "MaskletOptions": "masklet.inference.masklet_options",
     "VideoSession": "masklet.inference.session",
     "SessionOptions": "masklet.inference.options",
     "Scheduler": "masklet.inference.scheduler",

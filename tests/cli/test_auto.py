@@ -61,8 +61,11 @@ def test_options_reach_the_generator(photos: list[Path], model_file: str, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["video.mp4"], "is a video"),
-        (["."], "is a folder"),
+        (["video.mp4", "photo.png"], "is a video: give one video"),
+        (["video.mp4", "--every", "0"], "every must be at least 1"),
+        (["photo.png", "--most-objects", "3"], "--most-objects, which is for videos"),
+        (["photo.png", "--no-resume"], "--no-resume, which is for videos"),
+        (["photo.png", "--format", "overlay"], "--format, which is for videos"),
         (["missing.png"], "there is no image"),
         (["photo.png", "photo.jpg"], "several images are named photo"),
         (["photo.png", "--grid", "many"], "expected clicks a side"),

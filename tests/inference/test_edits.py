@@ -10,6 +10,7 @@ import pytest
 
 from masklet.inference.options import SessionOptions
 from masklet.inference.session import VideoSession
+from masklet.interchange.sessions import saved_masks, session_masks
 from masklet.model.sam2 import Sam2
 from session_scripts import state
 from tiny_model import DISC, SQUARE, disc
@@ -197,3 +198,25 @@ def test_what_cannot_be_edited_is_named(session: VideoSession, tiny: Sam2, frame
     plain.prompt(0, 1, points=[DISC])
     with pytest.raises(ValueError, match=r"must keep its results: SessionOptions\(keep_results=True\)"):
         plain.edit.lock(1)
+
+
+def test_an_object_that_ends_keeps_its_masks_and_nothing_else(session: VideoSession, tmp_path: Path):
+    before = masks(session, 1), masks(session, 2)
+    session.edit.end(1, 4)
+    after = masks(session, 1)
+    assert same(after[:5], before[0][:5])
+    assert after[5:] == [None] * 5
+    assert same(masks(session, 2), before[1])
+    track = session.tracks[1]
+    assert not any((track.prompts, track.pending, track.answers, track.notes, track.bank.prompted, track.bank.recent))
+    assert session_masks(session).unknown == {t: frozenset([1]) for t in range(5, 10)}
+    list(session.propagate())
+    assert same(masks(session, 1), after)
+    session.save(tmp_path / "saved")
+    assert saved_masks(tmp_path / "saved").unknown == {t: frozenset([1]) for t in range(5, 10)}
+    session.undo()
+    session.undo()
+    assert same(masks(session, 1), before[0])
+    assert track.prompts
+    with pytest.raises(ValueError, match="expected a first one of at least 0 and a last one not before it"):
+        session.edit.end(1, -1)

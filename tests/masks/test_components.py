@@ -3,8 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from masklet.masks.components import clean_small, fill_small_holes, remove_small_specks, repair_small_regions
+from masklet.masks.components import (
+    clean_small,
+    fill_small_holes,
+    remove_small_specks,
+    repair_rle,
+    repair_small_regions,
+)
+from masklet.masks.rle import decode, encode
 
 
 @pytest.fixture
@@ -108,3 +117,21 @@ def test_the_largest_speck_stays():
     assert repaired.sum() == 4
     assert repaired[5, 5:9].all()
     assert not repair_small_regions(np.zeros((30, 30), bool), 200)[1]
+
+
+def _masks() -> st.SearchStrategy[np.ndarray]:
+    return st.tuples(st.integers(0, 2**32 - 1), st.floats(0.02, 0.98)).map(
+        lambda drawn: np.random.default_rng(drawn[0]).random((23, 31)) < drawn[1]
+    )
+
+
+@given(_masks(), st.integers(0, 60), st.booleans())
+def test_run_lengths_are_repaired_as_masks_are(mask: np.ndarray, least_area: int, cut: bool):
+    if cut:  # a mask in a corner of a larger image
+        mask = np.pad(mask, ((0, 20), (25, 0)))
+    wanted = repair_small_regions(mask, least_area)[0] if mask.any() else mask
+    repaired = decode(repair_rle(encode(mask), least_area))
+    if np.count_nonzero(wanted) < least_area:  # of several largest specks any may stay
+        assert np.count_nonzero(repaired) == np.count_nonzero(wanted)
+    else:
+        assert np.array_equal(repaired, wanted)

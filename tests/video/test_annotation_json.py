@@ -69,6 +69,15 @@ def test_sa_v_file_has_the_published_fields(tmp_path):
     }
 
 
+def test_stability_is_kept_by_frame_and_masklet(tmp_path):
+    with SaVJsonWriter(tmp_path / "a.json", SIZE, video_id="a", frame_count=9) as writer:
+        writer.add(0, {2: square(5), 1: square(9)}, stability={1: 0.5, 2: 0.75})
+        writer.add(1, {1: square(9)}, stability={1: 0.1})
+        writer.add(8, {2: square(5)}, stability={2: 0.25})
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert content["masklet_stability_score"] == [[0.5, 0.75], [0.0, 0.0], [0.0, 0.25]]
+
+
 def test_a_video_without_objects(tmp_path):
     with SaVJsonWriter(tmp_path / "a.json", SIZE, video_id="a", frame_count=5):
         pass

@@ -44,7 +44,7 @@ class Verb:
 VERBS = {
     "segment": Verb("masklet.cli.segment", "segment", "Segment objects of an image from points, boxes or masks."),
     "track": Verb("masklet.cli.track", "track", "Track objects through a video and write their masks."),
-    "auto": Verb("masklet.cli.auto", "auto", "Find masks of everything in images."),
+    "auto": Verb("masklet.cli.auto", "auto", "Find masks of everything in images, masklets in a video."),
     "demo": Verb("masklet.cli.demo", "demo", "Track two objects through a real video, to see that all works."),
     "eval": Verb("masklet.cli.eval", "evaluate", "Score a tracker or predictions, and write reports."),
     "train": Verb("masklet.cli.train", "train", "Train or fine-tune a model by a recipe."),

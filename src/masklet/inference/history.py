@@ -15,7 +15,9 @@ from typing import Literal
 from ..interaction.prompts import UserPrompt
 from .track import ObjectTrack, TrackState
 
-Kind = Literal["prompt", "clear", "remove", "reset", "propagate", "lock", "unlock", "trim", "swap", "merge", "split"]
+Kind = Literal[
+    "prompt", "clear", "remove", "reset", "propagate", "lock", "unlock", "trim", "swap", "merge", "split", "end"
+]
 
 
 @dataclass(frozen=True)

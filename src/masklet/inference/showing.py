@@ -42,6 +42,7 @@ def answered(
 
 def known(t: int, fit: Fit, tracks: Tracks, *, apart: bool) -> FrameResult:
     """All that is known of a frame: what was kept of it, else the newest answers."""
+    tracks = {i: track for i, track in tracks.items() if track.lives(t)}
     answers = {i: track.known(t) for i, track in tracks.items()}
     fresh = frame_result(t, fit, {i: one for i, one in answers.items() if one is not None}, apart=apart)
     kept = {i: track.shown.get(t) for i, track in tracks.items()}

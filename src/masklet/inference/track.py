@@ -208,6 +208,13 @@ class ObjectTrack:
             for journal in self.journals.values():
                 journal.drop()
 
+    def release(self) -> None:
+        """Let go of prompts and memory; what was shown stays."""
+        for name, table in self.tables().items():
+            if name not in STRETCHES:
+                table.clear()
+        self.notes.drop()
+
     def take(self, first: float, last: float) -> dict[str, dict[int, Any]]:
         """Remove and return all that is known of some frames, the last one included."""
         taken = {}

@@ -36,7 +36,7 @@ def saved_masks(path: Path) -> VideoMasks:
     """
     with opened(path) as file:
         source = file.header()["source"]
-        shown = {number: tables["shown"] for number, tables in file.read("cpu").items()}
+        shown = {number: _living(tables["shown"], tables["active"]) for number, tables in file.read("cpu").items()}
     address = source["address"]
     return _masks(path.stem, shown, source["length"], _frames(address), str(path))
 
@@ -48,7 +48,7 @@ def session_masks(session: VideoSession) -> VideoMasks:
         ValueError: It holds no masks.
     """
     name = Path(session.source.name).stem or "video"
-    shown = {number: track.shown for number, track in session.tracks.items()}
+    shown = {number: _living(track.shown, track.active) for number, track in session.tracks.items()}
     return _masks(name, shown, session.source.length, None, name)
 
 
@@ -80,6 +80,11 @@ def _masks(
         frames,
         where,
     )
+
+
+def _living(shown: Mapping[int, Shown], active: Mapping[int, int]) -> Mapping[int, Shown]:
+    """What was shown of an object while it lived: what follows its end lies in the session, but is shown no more."""
+    return {t: one for t, one in shown.items() if t <= max(active.values())} if active else shown
 
 
 def _frames(address: Any) -> Frames | None:

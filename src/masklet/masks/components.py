@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from math import isqrt
+
 import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from .boxes import box_of_mask
+from .rle import Rle, decode, encode_window
 
 
 def fill_small_holes(logits: Float[Tensor, "b 1 h w"], max_area: int, value: float = 0.1) -> Float[Tensor, "b 1 h w"]:
@@ -68,6 +73,24 @@ def repair_small_regions(mask: Bool[np.ndarray, "h w"], least_area: int) -> tupl
         _, labels, stats, _ = cv2.connectedComponentsWithStats(repaired.astype(np.uint8), connectivity=8)
         return np.asarray(labels) == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()), True
     return repaired & ~specks, True
+
+
+def repair_rle(one: Rle, least_area: int) -> Rle:
+    """The same as :func:`repair_small_regions` for a mask as run lengths; costs as much as the mask's box is large."""
+    height, width = one["size"]
+    mask = decode(one)
+    box = box_of_mask(mask)
+    if box is None or least_area < 2:
+        return one
+    x0, y0, x1, y1 = box
+    margin = isqrt(least_area) + 1  # so that what lies outside of the box is no small hole of the window either
+    left, top = max(x0 - margin, 0), max(y0 - margin, 0)
+    window = mask[top : min(y1 + margin, height), left : min(x1 + margin, width)]
+    whole = min(height, width) <= margin
+    repaired, changed = repair_small_regions(mask if whole else window, least_area)
+    if not changed:
+        return one
+    return encode_window(repaired, (0, 0) if whole else (left, top), (height, width))
 
 
 def small_components(region: Bool[np.ndarray, "h w"], max_area: int) -> Bool[np.ndarray, "h w"] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,7 @@ class SaVJsonWriter:
         self._kind = kind
         self._frame_count = frame_count
         self._frames: dict[int, dict[int, rle.Rle]] = {}
+        self._stability: dict[int, Mapping[int, float]] = {}
         height, width = size
         self._video = {
             "video_id": video_id,
@@ -118,8 +120,21 @@ class SaVJsonWriter:
             "video_split": split,
         }
 
-    def add(self, index: int, masks: Masks, *, frame: Picture | None = None) -> None:
+    def add(
+        self,
+        index: int,
+        masks: Masks,
+        *,
+        frame: Picture | None = None,
+        stability: Mapping[int, float] | None = None,
+    ) -> None:
         """Encode the masks of one frame; frames between annotated ones are passed over.
+
+        Args:
+            index: Number of the frame.
+            masks: By object.
+            frame: Not used.
+            stability: Of the masks, 0..1, where it is known; others then count as 0.
 
         Raises:
             ValueError: A mask has another size than the video, or the frame lies outside it.
@@ -128,6 +143,8 @@ class SaVJsonWriter:
             raise ValueError(f"Frame {index} lies outside the video of {self._frame_count} frames.")
         if index % self._step == 0:
             self._frames[index] = _encoded(index, masks, self._size)
+            if stability is not None:
+                self._stability[index] = stability
 
     def close(self) -> None:
         """Write the file, complete or not at all; frames never added count as showing nothing.
@@ -140,7 +157,11 @@ class SaVJsonWriter:
         times = range(0, self._frame_count, self._step)
         masklets = [[self._frames.get(t, {}).get(object_id, nothing) for object_id in ids] for t in times]
         areas = np.array([[rle.area(one) for one in frame] for frame in masklets]).reshape(len(times), len(ids))
-        _write_json(self._path, {**self._video, "masklet": masklets, **self._statistics(ids, areas)})
+        fields = self._statistics(ids, areas)
+        if self._stability:
+            rows = [[self._stability.get(t, {}).get(object_id, 0.0) for object_id in ids] for t in times]
+            fields["masklet_stability_score"] = rows
+        _write_json(self._path, {**self._video, "masklet": masklets, **fields})
 
     def __enter__(self) -> SaVJsonWriter:
         """Give the writer itself."""
