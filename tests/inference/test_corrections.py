@@ -166,3 +166,9 @@ def test_a_cut_counts_backward_too(tiny: Sam2, frames: list[np.ndarray]):
     track = session.tracks[1]
     assert track.cuts == {5}
     assert [[slot for slot, _ in track.read(t, reverse=True).maps] for t in (5, 4, 3)] == [[-1, 1, 0], [-1], [-1, 0]]
+
+
+def test_cuts_of_a_stream_are_found_to_its_end(tiny: Sam2, frames: list[np.ndarray]):
+    session = VideoSession(iter(frames), tiny, options=SessionOptions(scene_cuts=True))
+    session.prompt(0, 1, points=[DISC])
+    assert [result.frame for result in session.propagate()] == list(range(len(frames)))

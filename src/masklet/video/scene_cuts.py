@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from .reader import EndOfStream
+
 CUT = 0.4
 """Share of the colours that changes at a cut."""
 _WIDTH = 64  # pixels that are looked at
@@ -35,10 +37,16 @@ class SceneCuts:
         self._known: dict[int, Float[np.ndarray, " n"]] = {}
 
     def look(self, t: int) -> bool:
-        """Whether a scene begins with frame ``t``; not if the frame before cannot be had."""
+        """Whether a scene begins with frame ``t``; not if the frame before cannot be had.
+
+        Raises:
+            EndOfStream: The video is a stream, and has ended before ``t``.
+        """
         if t not in self.found and t > 0:
             try:
                 before, now = self._colours(t - 1), self._colours(t)
+            except EndOfStream:
+                raise  # said once, to whoever asks first
             except (IndexError, ValueError):
                 return False
             if 1 - np.minimum(before, now).sum() > CUT:
