@@ -4,7 +4,8 @@
 
 A movie is made of the clip, to and fro (without one: of a disc that moves), and an object is followed through it from
 one prompt, with autosave, as a user would. ``--live`` hands the frames to a live session instead. ``--compare N``
-tracks the first N frames also with a session that never drops anything and counts logits that differ.
+tracks the first N frames also with a session that never drops anything and counts logits that differ. ``--read-only``
+reads the frames and does nothing with them: what decoding alone keeps.
 """
 
 from __future__ import annotations
@@ -95,6 +96,17 @@ def filed(
         yield from session.propagate(start=1, stop=count - 1)
 
 
+def read(movie: Path, asked: list[int]) -> None:
+    """Read all frames as a session does, the next one on a second thread, and print what is resident."""
+    with open_source(movie) as source:
+        for t in range(len(source)):
+            source.frame(t)
+            if t + 1 < len(source):
+                source.prepare(t + 1)
+            if t in asked:
+                print(f"frame {t}: {resident():.0f} MB", flush=True)
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -104,6 +116,7 @@ def main() -> None:
     parser.add_argument("--clip", type=Path, help="folder of frames; the object's mask lies in ../masks")
     parser.add_argument("--image-size", type=int, default=None)
     parser.add_argument("--live", action="store_true")
+    parser.add_argument("--read-only", action="store_true")
     args = parser.parse_args()
     model = masklet.load(args.model, image_size=args.image_size)
 
@@ -117,7 +130,7 @@ def main() -> None:
         prompt = {"mask": read_mask_file(first)[: h // 2 * 2, : w // 2 * 2] == 1}
     with tempfile.TemporaryDirectory() as folder:
         movie, autosave = Path(folder, "movie.mp4"), Path(folder, "session")
-        if not args.live:
+        if args.read_only or not args.live:
             write_movie(movie, islice(frames(), args.frames))
 
         def results(count: int, saved: Path | None = None, **options: Any) -> Iterator[Any]:
@@ -126,6 +139,9 @@ def main() -> None:
             return filed(model, movie, count, prompt, saved, **options)
 
         asked = sorted({50, 200, 2000, args.frames - 1})
+        if args.read_only:
+            read(movie, asked)
+            return
         seen, times, present = {}, [], 0
         began = time.perf_counter()
         for result in results(args.frames, autosave):
