@@ -226,3 +226,17 @@ def test_streams_and_arrays_are_not_read_ahead(frames):
         source.prepare(2)
         assert source._ahead is None
     assert taken == [0, 1]
+
+
+def test_what_was_asked_for_meanwhile_is_not_read_again(frames, tmp_path):
+    for t, frame in enumerate(frames):
+        cv2.imwrite(str(tmp_path / f"{t}.png"), frame[..., ::-1])
+    with open_source(tmp_path) as source:
+        source._capacity = 1
+        source._awaited = 1  # as prepare(1) does, whose thread is late
+        for t in (0, 1, 2):
+            source.frame(t)
+        read = []
+        source._reader.read = lambda index: read.append(index) or frames[index]
+        source._read_quietly(1)
+        assert not read

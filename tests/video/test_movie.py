@@ -283,3 +283,23 @@ def test_a_movie_that_is_no_local_file(make_movie, number_of):
     reader.close()
     with pytest.raises(ValueError, match=r"s3://bucket/a\.mp4 is empty"):
         MovieReader(Elsewhere(b""), max_pixels=10**6)
+
+
+def test_side_data_is_looked_at_once(make_movie, monkeypatch):
+    looked = []
+    original = movie._display_matrix
+    monkeypatch.setattr(movie, "_display_matrix", lambda frame: looked.append(frame.pts) or original(frame))
+    with open_source(make_movie()) as source:
+        for t in range(len(source)):
+            source.frame(t)
+    assert len(looked) == 1  # frames whose side data was looked at stay in memory for long
+
+
+def test_reading_on_lets_go_of_frames_kept_for_going_back(make_movie):
+    reader = MovieReader(make_movie(), max_pixels=10**6)
+    for t in (0, 12, 6):
+        reader.read(t)
+    assert reader._kept
+    reader.read(13)
+    assert not reader._kept
+    reader.close()

@@ -49,6 +49,7 @@ class FrameSource:
         self._closed = False
         self._reading: ThreadPoolExecutor | None = None
         self._ahead: Future[None] | None = None
+        self._awaited: int | None = None
 
     @property
     def length(self) -> int | None:
@@ -77,6 +78,8 @@ class FrameSource:
             if self._closed:
                 raise ValueError(f"{self.name} is closed: open it again to read frames.")
             number = self._checked(index)
+            if number == self._awaited:
+                self._awaited = None
             if number in self._cache:
                 self._cache.move_to_end(number)
                 return self._cache[number]
@@ -106,11 +109,13 @@ class FrameSource:
             if self._closed or not wanted:
                 return
             self._reading = self._reading or ThreadPoolExecutor(1, thread_name_prefix="masklet-frames")
+            self._awaited = index
             self._ahead = self._reading.submit(self._read_quietly, index)
 
     def _read_quietly(self, index: int) -> None:
-        with suppress(IndexError, ValueError):  # whoever asks for the frame is told
-            self.frame(index)
+        with self._lock, suppress(IndexError, ValueError):  # whoever asks for the frame is told
+            if self._awaited == index:  # else it was asked for before the thread came to it: do not go back for it
+                self.frame(index)
 
     def __iter__(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         """All frames in order; a stream until it ends."""

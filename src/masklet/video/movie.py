@@ -66,6 +66,7 @@ class MovieReader:
         self._path = path
         self._warned: set[str] = set()
         self._kept: deque[tuple[int, VideoFrame]] = deque()
+        self._matrices: dict[int, bytes | None] = {}
         self._container = _open_container(path)
         try:
             self._stream = _video_stream(self._container, self.name)
@@ -110,11 +111,12 @@ class MovieReader:
             return image
         kept = next((frame for number, frame in self._kept if number == index), None)
         if kept is not None:
-            return _upright(kept)
+            return self._upright(kept)
         key = bisect_right(self._keys, index) - 1
         back = index < self._next
         near = self._next <= index and (key < 0 or self._keys[key] <= self._next or index - self._next <= _READ_ON)
         if near:
+            self._kept.clear()  # who reads on does not go back
             image = self._read_on(index)
             if image is not None:
                 return image
@@ -219,7 +221,7 @@ class MovieReader:
                 continue
             self._next = number + 1
             if number == index:
-                return _upright(frame)
+                return self._upright(frame)
             if number > index:
                 return None
             if keep_from is not None and number >= keep_from:
@@ -229,6 +231,19 @@ class MovieReader:
                     room += _bytes_of(self._kept.popleft()[1])
         self._next = len(self._times)
         return None
+
+    def _upright(self, frame: VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
+        """RGB pixels the right way up.
+
+        A frame whose side data was looked at waits for the garbage collector, a hundred frames long. So that is done
+        once for each angle, which newer versions of PyAV give without it.
+        """
+        image, angle = frame.to_ndarray(format="rgb24"), getattr(frame, "rotation", None)
+        if angle is None:
+            return _turned(image, _display_matrix(frame))
+        if angle not in self._matrices:
+            self._matrices[angle] = _display_matrix(frame)
+        return _turned(image, self._matrices[angle])
 
     def _decode(self) -> Iterator[VideoFrame]:
         """Frames from the current position on; packets that cannot be decoded are passed over."""
@@ -304,14 +319,17 @@ def _bytes_of(frame: VideoFrame) -> int:
     return sum(plane.buffer_size for plane in frame.planes)
 
 
-def _upright(frame: VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
-    """RGB pixels, turned and mirrored as the frame's display matrix says (to the nearest quarter turn)."""
-    image = frame.to_ndarray(format="rgb24")
+def _display_matrix(frame: VideoFrame) -> bytes | None:
     data = frame.side_data.get("DISPLAYMATRIX")
+    return None if data is None else bytes(data)
+
+
+def _turned(image: UInt8[np.ndarray, "h w 3"], data: bytes | None) -> UInt8[np.ndarray, "h2 w2 3"]:
+    """Pixels turned and mirrored as a display matrix says (to the nearest quarter turn)."""
     if data is None:
         return image
     # x' = a x + c y and y' = b x + d y, in display coordinates (y down), 16.16 fixed point in the machine's byte order.
-    a, b, _, c, d = struct.unpack_from("=5i", bytes(data))
+    a, b, _, c, d = struct.unpack_from("=5i", data)
     if abs(b) + abs(c) > abs(a) + abs(d):
         image, across, down = image.transpose(1, 0, 2), c, b
     else:
