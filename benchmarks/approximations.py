@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,7 @@ def main() -> None:
         for variant in variants:
             variant.tracker.seconds.clear()
             variant.j_and_f.append(mean_of(evaluate_vos(variant.tracker, [video], "mask")))
-            variant.frame.append(median(variant.tracker.seconds[FULL:]))
+            variant.frame.append(mean(variant.tracker.seconds[FULL:]))
         print(video.name, *(f"{v.j_and_f[-1]:.3f}" for v in variants), flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
     text = table(variants, options.all_at)
