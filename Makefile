@@ -43,17 +43,17 @@ $(VENV)/.stamp-official: $(VENV)/.stamp-parity
 demo: $(VENV)/.stamp-demo
 	$(BIN)/masklet demo $(DEMO_FLAGS)
 
-test: $(VENV)/.stamp-dev $(VENV)/.stamp-train
+test: $(VENV)/.stamp-dev $(VENV)/.stamp-train $(VENV)/.stamp-annotate $(VENV)/.stamp-postgresql
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST_FLAGS)
 
 # One thread: rounding depends on their number, and refined masks amplify it to near the tolerance.
 parity: $(VENV)/.stamp-dev $(VENV)/.stamp-train $(VENV)/.stamp-official
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m parity $(PYTEST_FLAGS)
 
-browser: $(VENV)/.stamp-dev $(VENV)/.stamp-browser
+browser: $(VENV)/.stamp-dev $(VENV)/.stamp-annotate $(VENV)/.stamp-browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser tests/browser $(PYTEST_FLAGS)
 
-lint: $(VENV)/.stamp-dev $(VENV)/.stamp-train
+lint: $(VENV)/.stamp-dev $(VENV)/.stamp-train $(VENV)/.stamp-annotate $(VENV)/.stamp-postgresql
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
