@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from masklet.cli import auto_corpus
-from masklet.cli.auto_corpus import CorpusWork, duration, pace
+from masklet.cli.auto_corpus import CorpusWork
 from masklet.cli.main import main
 from masklet.evaluation.runs import Unit
 from masklet.inference.corpus_files import names_below
@@ -110,6 +110,14 @@ def test_a_stop_and_a_fault_and_an_image(
     assert "deep/b_auto.json" not in contents(stopped)
     assert run(*words, "-o", stopped) == 1
     assert contents(stopped) == contents(whole)
+    with monkeypatch.context() as patch:
+        patch.setattr(CorpusWork, "_do", stop)
+        assert run(*words, "-o", stopped, "--every", "2", "--no-resume") == 130
+    assert "deep/b_auto.json" not in contents(stopped)  # that of other options is gone
+    assert run(*words, "-o", stopped, "--every", "2") == 1
+    assert "deep/b_auto.json" in contents(stopped)
+    assert run(*words, "-o", stopped, "--no-resume") == 1
+    assert contents(stopped) == contents(whole)
     (corpus / "broken.mp4").unlink()
     assert run(*words, "-o", stopped) == 0
     assert "masklet.faults.json" not in contents(stopped)
@@ -169,13 +177,6 @@ def test_mistakes(
     assert said in capsys.readouterr().err
 
 
-def test_pace_and_duration():
-    assert pace(10, 3, 0, 0, 5.0) == "3 of 10 done"
-    assert pace(10, 5, 2, 1, 30.0) == "5 of 10 done, 1 failed, 6.0 a minute, 40 s left"
-    assert pace(10, 10, 2, 0, 30.0) == "10 of 10 done, 4.0 a minute"
-    assert [duration(s) for s in (5.0, 600.0, 7200.0, 1e6)] == ["5 s", "10.0 min", "2.0 h", "11.6 days"]
-
-
 @pytest.mark.slow
 def test_two_workers_of_this_machine(corpus: Path, model_file: str, tmp_path: Path):
     words = [corpus, "--model", model_file, *FEW, "--quiet"]
@@ -222,7 +223,7 @@ def test_workers_of_a_cluster_and_the_whole_run_are_killed(tmp_path: Path, model
 
 def workers_of(pid: int) -> list[int]:
     """Processes of actors below a process, by their titles."""
-    import psutil
+    import psutil  # Ray, which the test has imported, brings it along
 
     return [
         child.pid

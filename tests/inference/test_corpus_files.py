@@ -9,6 +9,7 @@ from masklet.inference.corpus_files import (
     Corpus,
     CorpusItem,
     fetched,
+    forget,
     items_of,
     keep_faults,
     keep_settings,
@@ -79,6 +80,8 @@ def test_results_appear_with_the_last_file_last(tmp_path: Path, kind: str, monke
     for _ in range(2):
         assert publish(made, out[kind], item) == len("b_auto.json" + "b_auto/001/0.png" + "z.mp4")
         assert sorted(names_below(place(out[kind]))) == ["a/b_auto.json", "a/b_auto/001/0.png", "a/z.mp4"]
+        forget(out[kind], [item, CorpusItem("c.mp4", "movie")])
+        assert sorted(names_below(place(out[kind]))) == ["a/b_auto/001/0.png", "a/z.mp4"]
     assert written == ["0.png", "z.mp4", "b_auto.json"] * 2
 
 

@@ -7,7 +7,6 @@ that is killed, or something that is done twice changes nothing.
 from __future__ import annotations
 
 import sys
-import time
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from ..video.images import DEFAULT_MAX_PIXELS, IMAGE_SUFFIXES
 from . import auto_image, auto_video
+from .auto_progress import Shown
 from .auto_video import VideoFormat, VideoJob
 
 if TYPE_CHECKING:
-    from ..evaluation.runs import Do, Done, Pool, Unit
+    from ..evaluation.runs import Do, Pool, Unit
     from ..inference.automatic import AutomaticMasks
     from ..inference.automatic_masklets import AutomaticMasklets
     from ..inference.corpus_files import Corpus
 
 FAULTY = 1
 """Exit code of a run in which something could not be done."""
-_PERIOD = 30.0  # seconds between lines where there is no bar
 
 
 @dataclass(frozen=True)
@@ -152,14 +151,16 @@ def is_corpus(given: list[str], spread: bool) -> bool:
 def run(given: str, work: CorpusWork, *, ray: str | None, workers: int | None, resume: bool, quiet: bool) -> int:
     """Do what is left of a corpus and say what was done; returns the exit code."""
     from ..evaluation.runs import Unit
-    from ..inference.corpus_files import keep_faults, keep_settings, names_below, open_corpus, place
+    from ..inference.corpus_files import forget, keep_faults, keep_settings, names_below, open_corpus, place
 
     pool = _pool(work, ray, workers)
     corpus = open_corpus(given)
     work = replace(work, root=corpus.root)
     _check_places(corpus, work)
+    if not resume:
+        forget(work.out, corpus.items)  # first: whatever stops this, nothing old passes for a result of new options
     keep_settings(work.out, work.settings(), anew=not resume)
-    finished = {name for name in names_below(place(work.out)) if name.endswith(".json")} if resume else set()
+    finished = {name for name in names_below(place(work.out)) if name.endswith(".json")}
     left = [item for item in corpus.items if item.last_file not in finished]
     units = (Unit(item.kind, k, item.path) for k, item in enumerate(left))
     count = len(corpus.items)
@@ -181,90 +182,6 @@ def run(given: str, work: CorpusWork, *, ray: str | None, workers: int | None, r
     for name, fault in sorted(faults.items()):
         print(f"{name}: {fault}", file=sys.stderr)
     return FAULTY if faults else 0
-
-
-class Shown:
-    """How far a run is: a bar on a terminal, elsewhere a line now and then."""
-
-    def __init__(self, total: int, before: int, quiet: bool) -> None:
-        """Begin to count.
-
-        Args:
-            total: Videos and images.
-            before: Those that earlier runs have done.
-            quiet: Show nothing but what failed.
-        """
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self._total, self._before = total, before
-        self._begun = self._last = time.monotonic()
-        self._done = self._failed = self.frames = self.masks = self.bytes = 0
-        self._console = Console(stderr=True, quiet=quiet, highlight=False, markup=False, emoji=False)
-        plain = quiet or not sys.stderr.isatty()
-        self._lines = plain and not quiet
-        self._bar = Progress(
-            BarColumn(), TextColumn("{task.description}"), console=self._console, disable=plain, transient=True
-        )
-        self._task = self._bar.add_task(self.text(), total=total, completed=before)
-
-    def add(self, done: Done) -> None:
-        """Count what is finished or has failed."""
-        if done.fault is None:
-            self._done += 1
-            self.frames += done.result["frames"]
-            self.masks += done.result["masks"]
-            self.bytes += done.result["bytes"]
-        else:
-            self._failed += 1
-            self.say(f"failed: {done.unit.name}: {done.fault}")
-        text = self.text()
-        self._bar.update(self._task, completed=self._before + self._done + self._failed, description=text)
-        if self._lines and time.monotonic() - self._last >= _PERIOD:
-            self.say(text)
-            self._last = time.monotonic()
-
-    def text(self) -> str:
-        """So many, how fast, how long still."""
-        return pace(self._total, self._before + self._done, self._done, self._failed, time.monotonic() - self._begun)
-
-    def say(self, text: str) -> None:
-        """Print a line on standard error."""
-        self._console.print(text, soft_wrap=True)
-
-    def __enter__(self) -> Shown:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-
-def pace(total: int, done: int, now: int, failed: int, seconds: float) -> str:
-    """A line on progress.
-
-    Args:
-        total: All there is to do.
-        done: Of these, earlier runs included.
-        now: Done by this run.
-        failed: Failed in this run.
-        seconds: Since it began.
-    """
-    text = f"{done} of {total} done" + (f", {failed} failed" if failed else "")
-    left, tried = total - done - failed, now + failed
-    if tried and seconds > 0:
-        text += f", {60 * tried / seconds:.1f} a minute"
-        if left:
-            text += f", {duration(left * seconds / tried)} left"
-    return text
-
-
-def duration(seconds: float) -> str:
-    """Time for people: the largest unit of which there is more than one."""
-    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 1.5 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _pool(work: CorpusWork, ray: str | None, workers: int | None) -> Pool:

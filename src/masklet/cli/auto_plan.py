@@ -13,7 +13,8 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from .auto_corpus import CorpusWork, duration
+from .auto_corpus import CorpusWork
+from .auto_progress import duration
 
 if TYPE_CHECKING:
     from ..inference.automatic_masklets import AutomaticMasklets
@@ -108,22 +109,22 @@ def _measure_one(
 
 
 def _follow(generator: AutomaticMasklets, frames: Any, clock: Clock) -> tuple[list[float], list[int], float]:
-    """Seconds of each frame, objects that live after it, and bytes of a masklet on an annotated frame."""
+    """Seconds of each frame, objects that live after it, and bytes of the results for each mask that they hold."""
     from ..inference.masklets import STEP
 
-    times, living, last, masklets = [], [], clock(), None
+    times, living, held, last, masklets = [], [], 0, clock(), None
     with closing(generator.stream(frames)) as steps:  # pyright: ignore[reportArgumentType]
         for step in steps:
             masklets = step.masklets
             if masklets is None:
                 times.append(clock() - last)
                 living.append(len(step.living))
+                held += len(step.masks) if step.frame % STEP == 0 else 0
                 last = clock()
     assert masklets is not None
     with masklets, TemporaryDirectory(prefix="masklet-") as folder:
-        count = len(masklets.ids) * -(-len(frames) // STEP)
         size = masklets.write_sa_v(folder, "measured").stat().st_size
-    return times, living, size / count if count else 0.0
+    return times, living, size / held if held else 0.0
 
 
 def _read(path: Path) -> Measured:

@@ -186,6 +186,22 @@ def publish(made: Path, results: str, item: CorpusItem) -> int:
     return sum(path.stat().st_size for path in files)
 
 
+def forget(results: str, items: Iterable[CorpusItem]) -> None:
+    """Remove the files that say that items are done, where they are.
+
+    Raises:
+        OSError: One cannot be removed.
+    """
+    folder, wanted = place(results), {item.last_file for item in items}
+    found = [name for name in names_below(folder) if name in wanted]
+    if isinstance(folder, Path):
+        for name in found:
+            (folder / name).unlink(missing_ok=True)
+    elif found:
+        remote: Any = folder
+        remote.fs.rm([f"{remote.path.rstrip('/')}/{name}" for name in found])
+
+
 def keep_settings(results: str, settings: Mapping[str, Any], *, anew: bool = False) -> None:
     """Write what results depend on beside them, or see that it is what it was.
 

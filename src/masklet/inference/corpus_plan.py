@@ -22,7 +22,7 @@ class Measured:
         frame_seconds: Each later frame, without its objects; decoding, and looking for new ones now and then, included.
         object_seconds: Each object on each later frame.
         decode_seconds: Decoding a frame, which the others include.
-        mask_bytes: Of the results, a masklet and annotated frame.
+        mask_bytes: Of the results, an object that lives and an annotated frame.
         frame_bytes: Of the video, a frame.
         objects: That lived at a time, mean.
         worker: What was measured, for people.
