@@ -152,7 +152,10 @@ def _rows(measured: Measured, corpus: CorpusShape, found: CorpusPlan) -> list[tu
         ),
         ("objects a video", f"{objects:.1f}"),
         ("first frame", f"{measured.first_seconds:.2f} s"),
-        ("each later frame", f"{frame:.3f} s, of which {measured.object_seconds:.4f} s an object"),
+        (
+            "each later frame",
+            f"{frame:.3f} s: {measured.frame_seconds:.3f}, and {measured.object_seconds:.4f} an object",
+        ),
         ("a video", f"{duration(found.video_seconds)} of one worker"),
         ("done again after kills", f"{100 * found.repeated:.2f} % (a worker lives {corpus.kill_hours:g} h)"),
         ("all work", f"{found.worker_days:,.0f} worker days"),
