@@ -49,5 +49,5 @@ def test_exact_shortcuts_are_for_full_precision():
 def test_names():
     assert precision_of(None) is None
     assert precision_of("float16") == torch.float16
-    with pytest.raises(ValueError, match=r"float32, bfloat16, float16, or None .* got 'half'"):
+    with pytest.raises(ValueError, match=r"float32, bfloat16, float16, int8, or None .* got 'half'"):
         precision_of("half")

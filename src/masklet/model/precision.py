@@ -11,7 +11,8 @@ import torch
 if TYPE_CHECKING:
     from .sam2 import Sam2
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.float32}
+"""By name; ``int8`` is what lies around the layers of :mod:`~masklet.model.int8`."""
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
