@@ -7,7 +7,7 @@ import pytest
 
 from masklet.inference.adapters import SessionTracker
 from masklet.inference.options import SessionOptions
-from masklet.inference.region_session import SMALL, RegionSession
+from masklet.inference.region_session import RegionSession
 from masklet.inference.session import VideoSession
 from masklet.model.sam2 import Sam2
 from masklet.tracker import Tracker
@@ -48,7 +48,7 @@ def test_small_objects_are_those_of_a_session_on_what_is_seen(
     monkeypatch.setattr(Window, "moved", lambda self, wanted: self)
     session.prompt(0, 1, mask=small_mask())
     x0, y0, x1, y1 = session.windows[1].box
-    assert (x1 - x0) / WIDTH < SMALL
+    assert (x1 - x0) / WIDTH < 1
     assert session.windows[1].holds(SMALL_BOX)
     cropped = [frame[y0:y1, x0:x1] for frame in frames]
     with VideoSession(cropped, tiny) as plain:

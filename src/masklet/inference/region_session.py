@@ -3,7 +3,7 @@
 The model is shown a video in which somebody kept the object in view with a camera, pans and zooms included: memory,
 prompts and scores are those of an ordinary session on that video. With the usual input small objects are seen larger
 than in the whole frame; with a smaller one they are seen as large as ever, in less time. Each of them needs a pass of
-the image encoder of its own. Objects that are large when they are prompted share one session on whole frames.
+the image encoder of its own. Objects whose window would be the whole frame when they are prompted share a session.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ from .options import SessionOptions
 from .results import FrameResult, ObjectResult, without_overlap
 from .session import VideoSession
 from .small_object import SmallObject, extent_of, spoken
-
-SMALL = 0.8  # shares of windows up to it are worth a session
 
 
 class RegionSession:
@@ -124,9 +122,9 @@ class RegionSession:
         return answer
 
     def _small_one(self, object_id: int, box: Box) -> SmallObject | None:
-        """A session for a new object, if it is small."""
+        """A session for a new object, if its window is smaller than the frame."""
         one = SmallObject(object_id, self.source, self.model, self._inner, self.around, box)
-        return None if one.reader.window.share > SMALL else one
+        return None if one.reader.window.share == 1 else one
 
     def _begun_anew(self, small: SmallObject, frame: int, given: UserPrompt, *, clear: bool) -> UserPrompt:
         """Forget an object, to be prompted again with what is returned."""
