@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ def correlations(rows: list[dict[str, Any]], out: Path) -> None:
         return
     print(f"rank correlation (Spearman) with true IoU, and with that while visible, {len(table)} masklets on objects:")
     ranks = {name: ranked([one[name] for one in table]) for name in table[0]}
-    for name in [name for name in ranks if not name.startswith("true")]:
+    for name in [name for name, rank in ranks.items() if not name.startswith("true") and np.ptp(rank)]:
         both = [np.corrcoef(ranks[name], ranks[true])[0, 1] for true in ("true_iou", "true_iou_while_visible")]
         print(f"  {name}: " + " ".join(f"{value:.2f}" for value in both))
 
@@ -164,7 +165,7 @@ def summarise(rows: list[dict[str, Any]]) -> None:
     print(f"{per_frame:.2f} s of processor time a frame")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is left, and print a row a video."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
@@ -180,7 +181,7 @@ def main() -> None:
     parser.add_argument("--prefer", choices=["confident", "large"])
     parser.add_argument("--every", type=int)
     parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     settings = {k: v for k, v in vars(args).items() if k not in ("data", "output", "only", "threads")}
     args.output.mkdir(parents=True, exist_ok=True)
