@@ -24,6 +24,7 @@ import torch
 
 import masklet
 from masklet.data.masklet_file import read_masklets
+from masklet.data.masklet_quality import Quality
 from masklet.data.masklet_quality import measure as measure_quality
 from masklet.data.open import open_dataset
 from masklet.data.records import AnnotatedVideo
@@ -117,26 +118,30 @@ def draw(
 
 
 def correlations(rows: list[dict[str, Any]], out: Path) -> None:
-    """Print how well measures rank masklets by their true IoU: those that lie on a known object, all videos at once."""
+    """Print how well measures rank masklets by their true IoU, all videos at once: those that lie on a known object."""
     table: list[dict[str, float]] = []
     for row in rows:
         for one in measure_quality(read_masklets(out / f"{row['video']}_auto.json")):
             known = row["masklets"][str(one.object_id)]
-            if known["true_iou_while_visible"] < ON_OBJECT:
-                continue
-            model = {k: float(np.mean([s[k] for s in known["scores"].values()])) for k in ("iou", "presence")}
-            entry = {"score": one.score, "stability": one.stability or 0.0, "consistency": one.consistency}
-            entry |= {"visible share": one.presence, "area": one.area, "edge": one.edge}
-            entry |= {"predicted IoU": model["iou"], "predicted presence": model["presence"]}
-            entry |= {"score and predicted IoU": one.score**3 * model["iou"]}
-            table.append({**entry, **{k: known[k] for k in ("true_iou", "true_iou_while_visible")}})
-    if len(table) < 3:
-        return
-    print(f"rank correlation (Spearman) with true IoU, and with that while visible, {len(table)} masklets on objects:")
-    ranks = {name: ranked([one[name] for one in table]) for name in table[0]}
-    for name in [name for name, rank in ranks.items() if not name.startswith("true") and np.ptp(rank)]:
-        both = [np.corrcoef(ranks[name], ranks[true])[0, 1] for true in ("true_iou", "true_iou_while_visible")]
-        print(f"  {name}: " + " ".join(f"{value:.2f}" for value in both))
+            if known["true_iou_while_visible"] >= ON_OBJECT:
+                table.append({"true IoU": known["true_iou"], **measures(one, known)})
+    for text, some in (("all", table), ("visible half of the time", [one for one in table if one["presence"] >= 0.5])):
+        if len(some) < 3:
+            continue
+        print(f"rank correlation (Spearman) with the true IoU of masklets on objects, {text}, {len(some)}:")
+        ranks = {name: ranked([one[name] for one in some]) for name in some[0]}
+        for name, rank in ranks.items():
+            if name != "true IoU" and np.ptp(rank):
+                print(f"  {name} {np.corrcoef(rank, ranks['true IoU'])[0, 1]:.2f}")
+
+
+def measures(one: Quality, known: dict[str, Any]) -> dict[str, float]:
+    """What ranks a masklet; what the model says is of frames after the first, which has the mask as it was found."""
+    later = [score for t, score in known["scores"].items() if int(t) > known["life"][0]]
+    model = {k: float(np.mean([score[k] for score in later] or [0])) for k in ("iou", "presence")}
+    plain = {"presence": one.presence, "stability": one.stability or 0.0, "consistency": one.consistency}
+    plain |= {"area": one.area, "edge": one.edge, "predicted IoU": model["iou"], "presence logit": model["presence"]}
+    return {"score": one.score, **plain, "score with predicted IoU": one.score**3 * model["iou"]}
 
 
 def ranked(values: list[float]) -> np.ndarray:

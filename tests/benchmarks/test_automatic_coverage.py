@@ -57,7 +57,8 @@ def test_a_video_is_done_once(script, data: Path, found: list[str], tmp_path: Pa
     assert found == ["clip"]
     shown = capsys.readouterr().out
     assert "covered at 0.75: 1.000 of 2 objects" in shown
-    assert "3 masklets on objects" in shown
+    assert "masklets on objects, all, 3:" in shown
+    assert "visible half of the time, 3:" in shown
     row = json.loads((tmp_path / "out" / "clip.json").read_text())
     assert {i: one["masklet"] for i, one in row["objects"].items()} == {"1": SQUARE, "2": GROUND}
     assert row["masklets"][str(DOUBLE)]["true_iou"] == pytest.approx(24 / 26)
