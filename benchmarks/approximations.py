@@ -4,15 +4,17 @@
 
 Every clip is tracked by all variants before the next one begins. The speed of a variant on a clip is that of its frames
 from the tenth on, memory being full, over that of the default in the same turn: frames a second are those of the
-default times the median of such ratios. Writes ``approximations.md`` and ``approximations.png``.
+default times the median of such ratios. Writes ``approximations.md`` and ``approximations.png``, and what it found of
+every clip into ``clips/``: a run that was interrupted goes on where it was. ``--clips`` names some of them.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -22,30 +24,53 @@ import torch
 
 import masklet
 from masklet.data.open import open_dataset
+from masklet.data.records import AnnotatedVideo
 from masklet.evaluation.hardware import hardware
 from masklet.evaluation.reports.comparison import sign_flip_p
 from masklet.evaluation.scores import VosScore
 from masklet.evaluation.vos import evaluate_vos
 from masklet.inference.adapters import SessionTracker
 from masklet.inference.options import SessionOptions
+from masklet.video.atomic import write_bytes
 
 FULL = 10  # frames until memory is full
-CHOICES: dict[str, dict[str, Any]] = {
-    "": {},
-    "3 maps": {"recent_maps": 3},
-    "1 map": {"recent_maps": 1},
-    "pooled memory": {"pool_memory": True},
-    "every 2nd frame": {"encode_every": 2},
-    "every 3rd frame": {"encode_every": 3},
-    "pooled, every 2nd": {"pool_memory": True, "encode_every": 2},
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An approximation.
+
+    Attributes:
+        options: Of the session.
+        precision: Of the model.
+        around: Windows around small objects.
+        everywhere: Try it at every size, not only at that of all choices.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    precision: str | None = None
+    around: float | None = None
+    everywhere: bool = False
+
+
+CHOICES = {
+    "": Choice(everywhere=True),
+    "3 maps": Choice({"recent_maps": 3}),
+    "1 map": Choice({"recent_maps": 1}),
+    "pooled memory": Choice({"pool_memory": True}),
+    "every 2nd frame": Choice({"encode_every": 2}),
+    "every 3rd frame": Choice({"encode_every": 3}),
+    "pooled, every 2nd": Choice({"pool_memory": True, "encode_every": 2}),
+    "int8": Choice(precision="int8"),
+    "windows": Choice(around=2.0, everywhere=True),
 }
 
 
 class Timed:
     """A tracker that notes how long each frame takes."""
 
-    def __init__(self, model: masklet.Sam2, options: SessionOptions) -> None:
-        self._tracker = SessionTracker(model, options)
+    def __init__(self, tracker: SessionTracker) -> None:
+        self._tracker = tracker
         self.open, self.prompt = self._tracker.open, self._tracker.prompt
         self.seconds: list[float] = []
 
@@ -88,26 +113,51 @@ def main() -> None:
     parser.add_argument("--model", default="nano")
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 320, 384, 448])
     parser.add_argument("--all-at", type=int, default=384, help="the size at which all choices are tried")
+    parser.add_argument("--clips", nargs="+", help="names of clips, or parts of them; by default all")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    variants = []
-    for size in options.sizes:
-        model = masklet.load(options.model, image_size=size)
-        for choice, changes in CHOICES.items():
-            if not choice or size == options.all_at:
-                variants.append(Variant(size, choice, Timed(model, SessionOptions(**changes)), [], []))
+    variants = variants_of(options.model, options.sizes, options.all_at)
+    (options.out / "clips").mkdir(parents=True, exist_ok=True)
     for video in open_dataset(options.data):
-        for variant in variants:
-            variant.tracker.seconds.clear()
-            variant.j_and_f.append(mean_of(evaluate_vos(variant.tracker, [video], "mask")))
-            variant.frame.append(mean(variant.tracker.seconds[FULL:]))
+        if options.clips and not any(name in video.name for name in options.clips):
+            continue
+        track(video, variants, options.out / "clips" / f"{video.name}.json")
         print(video.name, *(f"{v.j_and_f[-1]:.3f}" for v in variants), flush=True)
-    options.out.mkdir(parents=True, exist_ok=True)
     text = table(variants, options.all_at)
     (options.out / "approximations.md").write_text(text)
     plot(variants, options.all_at, options.out / "approximations.png")
     print(hardware(), text, sep="\n")
+
+
+def variants_of(name: str, sizes: list[int], all_at: int) -> list[Variant]:
+    """All that are compared."""
+    variants = []
+    for size in sizes:
+        chosen = {shown: choice for shown, choice in CHOICES.items() if choice.everywhere or size == all_at}
+        precisions = {choice.precision for choice in chosen.values()}
+        models = {one: masklet.load(name, image_size=size, precision=one) for one in precisions}
+        for shown, choice in chosen.items():
+            options = SessionOptions(**choice.options)
+            tracker = SessionTracker(models[choice.precision], options, around=choice.around)
+            variants.append(Variant(size, shown, Timed(tracker), [], []))
+    return variants
+
+
+def track(video: AnnotatedVideo, variants: list[Variant], note: Path) -> None:
+    """Track a clip with all variants, or read from its note what was found when that was done before."""
+    names = [variant.name for variant in variants]
+    found = json.loads(note.read_text()) if note.exists() else {}
+    if list(found) != names:
+        found = {}
+        for variant in variants:
+            variant.tracker.seconds.clear()
+            j_and_f = mean_of(evaluate_vos(variant.tracker, [video], "mask"))
+            found[variant.name] = [j_and_f, mean(variant.tracker.seconds[FULL:])]
+        write_bytes(note, json.dumps(found, indent=1).encode())
+    for variant in variants:
+        for values, value in zip((variant.j_and_f, variant.frame), found[variant.name], strict=True):
+            values.append(value)
 
 
 def mean_of(score: VosScore) -> float:

@@ -11,10 +11,14 @@ from masklet.evaluation.runs import Do, Unit
 
 @dataclass(frozen=True)
 class Squares:
-    """Squares the number of a unit; negative ones have a fault, unit `deadly` ends its process."""
+    """Squares the number of a unit; negative ones have a fault, unit `deadly` ends its process.
+
+    It does so the first `deaths` times.
+    """
 
     seen: Path
     deadly: int | None = None
+    deaths: int = 1000
 
     def __call__(self) -> Do:
         return self.do
@@ -22,7 +26,7 @@ class Squares:
     def do(self, unit: Unit) -> dict[str, float]:
         with (self.seen / f"{unit.index}").open("a") as file:
             file.write("x")
-        if unit.index == self.deadly:
+        if unit.index == self.deadly and len((self.seen / f"{unit.index}").read_text()) <= self.deaths:
             os._exit(1)
         if unit.name == "bad":
             raise ValueError(f"{unit.name} {unit.index} has no masks")

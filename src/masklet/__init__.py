@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from masklet.inference.image import ImagePredictor
     from masklet.inference.masklet_options import MaskletOptions
     from masklet.inference.options import SessionOptions
+    from masklet.inference.region_session import RegionSession
     from masklet.inference.scheduler import Scheduler
     from masklet.inference.session import VideoSession
     from masklet.interchange.convert import convert
@@ -34,6 +35,7 @@ __all__ = [
     "MaskletOptions",
     "VideoSession",
     "SessionOptions",
+    "RegionSession",
     "Scheduler",
     "convert",
     "Sam2",
@@ -54,6 +56,7 @@ _HOMES = {
     "MaskletOptions": "masklet.inference.masklet_options",
     "VideoSession": "masklet.inference.session",
     "SessionOptions": "masklet.inference.options",
+    "RegionSession": "masklet.inference.region_session",
     "Scheduler": "masklet.inference.scheduler",
     "convert": "masklet.interchange.convert",
     "Sam2": "masklet.model.sam2",

@@ -27,7 +27,7 @@ def test_what_is_written(folder: Path, model_file: str, tiny: Sam2, tmp_path: Pa
     assert sorted(path.name for path in out.iterdir()) == [f"{name}_auto", f"{name}_auto.json", f"{name}_auto.mp4"]
     masks = AutomaticOptions(grids=(2,), least_iou=0.0, least_stability=0.0)
     session = SessionOptions(scene_cuts=True)
-    options = MaskletOptions(masks, every=3, most_objects=4, small_area=5, session=session)
+    options = MaskletOptions(masks, later_grid=2, every=3, most_objects=4, small_area=5, session=session)
     with AutomaticMasklets(tiny, options).generate(folder) as masklets:
         assert len(masklets.ids) >= 3
         video = open_sa_v(out / f"{name}_auto.json")[0]

@@ -79,7 +79,7 @@ def test_stats_never_writes_into_the_data_set(root, out, capsys):
 def test_the_verbs_are_in_the_help(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["data", "--help"])
-    assert "{check,stats,make-clips}" in capsys.readouterr().out
+    assert "{check,stats,make-clips,rank}" in capsys.readouterr().out
 
 
 def test_plots_need_no_display(root, tmp_path):

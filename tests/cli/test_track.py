@@ -349,3 +349,17 @@ def test_the_session_is_saved(track, tiny: Sam2, tmp_path: Path, folder: Path, c
     code, _ = track("--point", CLICK, "--session", str(next(folder.iterdir())))
     assert code == 2
     assert "would overwrite the input" in " ".join(capsys.readouterr().err.split())
+
+
+def test_small_objects_in_windows(track, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    code, out = track("--box", "2@0:46,24,54,31", "--point", CLICK, "--region-of-interest", "2")
+    assert code == 0
+    assert files(out / "masks") == [f"{t:05d}.png" for t in range(6)]
+    capsys.readouterr()
+    for arguments, said in (
+        (["--region-of-interest", "1"], "expected a number above 1"),
+        (["--region-of-interest", "2", "--session", str(tmp_path / "s")], "drop one"),
+    ):
+        code, _ = track("--point", CLICK, *arguments)
+        assert code == 2
+        assert said in capsys.readouterr().err

@@ -109,6 +109,14 @@ def test_after_a_coarse_grid_only_what_no_mask_covers_is_asked(tiny: Sam2, image
     assert {one.box for one in steps[-1].masks or ()} == {one.box for one in full}
 
 
+def test_an_image_can_be_asked_other_grids(tiny: Sam2, image: np.ndarray):
+    everything = {"least_iou": 0.0, "least_stability": 0.0}
+    grids = (np.array([[0.2, 0.3], [0.7, 0.6]]), 2)
+    wanted = AutomaticMasks(tiny, sharp(grids=grids, **everything)).generate(image)
+    assert wanted
+    assert AutomaticMasks(tiny, sharp(coarse=2, **everything)).generate(image, grids) == wanted
+
+
 def test_the_smallest_crop_is_preferred_and_what_it_cuts_is_left_out(tiny: Sam2, asked: list[int]):
     image = np.zeros((480, 720, 3), np.uint8)
     one, crops = (AutomaticMasks(tiny, sharp(grids=grids)).generate(image) for grids in ((8,), (8, 8)))

@@ -19,6 +19,7 @@ from masklet.inference.masklets import Masklets
 from masklet.inference.options import SessionOptions
 from masklet.masks.rle import encode
 from masklet.model.sam2 import Sam2
+from masklet.video import scene_cuts
 from tiny_model import HEIGHT, SMALL_NANO, WIDTH, clip, disc, tiny_model
 
 PLACES = {0: [(2, 2), (30, 20)], 4: [(50, 5), (50, 20)], 8: [(12, 25)]}
@@ -45,7 +46,7 @@ def square(x: int, y: int, side: int = 12) -> np.ndarray:
 def squares(monkeypatch: pytest.MonkeyPatch, frames: list[np.ndarray]) -> None:
     """Let squares be found on keyframes."""
     known = {frame.tobytes(): [found(square(*xy)) for xy in PLACES.get(t, [])] for t, frame in enumerate(frames)}
-    monkeypatch.setattr(AutomaticMasks, "generate", lambda _, image: known[image.tobytes()])
+    monkeypatch.setattr(AutomaticMasks, "generate", lambda _, image, *__: known[image.tobytes()])
 
 
 def content(masklets: Masklets) -> list[dict[int, tuple]]:
@@ -112,7 +113,7 @@ def test_the_number_of_objects_is_bounded(tiny: Sam2, frames: list[np.ndarray], 
 
 def test_scene_cuts_are_keyframes(tiny: Sam2, frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch):
     asked: list[bytes] = []
-    monkeypatch.setattr(AutomaticMasks, "generate", lambda _, image: asked.append(image.tobytes()) or [])
+    monkeypatch.setattr(AutomaticMasks, "generate", lambda _, image, *__: asked.append(image.tobytes()) or [])
     scenes = [*frames[:3], *(255 - frame for frame in frames[3:6])]
     for cuts, wanted in ((True, [0, 3]), (False, [0])):
         asked.clear()
@@ -120,6 +121,15 @@ def test_scene_cuts_are_keyframes(tiny: Sam2, frames: list[np.ndarray], monkeypa
         with AutomaticMasklets(tiny, chosen).generate(scenes) as masklets:
             assert [len(frame) for frame in masklets] == [0] * 6
         assert asked == [scenes[t].tobytes() for t in wanted]
+
+
+def test_colours_are_looked_at_once(
+    tiny: Sam2, frames: list[np.ndarray], squares: None, monkeypatch: pytest.MonkeyPatch
+):
+    looked: list[bytes] = []
+    monkeypatch.setattr(scene_cuts, "colours", lambda frame: looked.append(frame.tobytes()) or np.ones(1))
+    with AutomaticMasklets(tiny, options(session=SessionOptions(scene_cuts=True))).generate(frames):
+        assert looked == [frame.tobytes() for frame in frames]
 
 
 @pytest.mark.parametrize("stop", [0, 2, 4, 5, 9])

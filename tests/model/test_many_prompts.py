@@ -158,3 +158,17 @@ def test_masks_that_nobody_wants_are_not_made(monkeypatch, ambiguous: bool, stab
     assert torch.equal(some[wanted], every[wanted])
     assert torch.equal(again[wanted], sure[wanted])
     assert 0 < made.count(False) <= (~wanted.any(1)).sum()
+
+
+def test_the_models_own_precision_counts_and_not_an_outer_autocast():
+    model = lively(SMALL_HIERA, torch.float32)
+    conditioned, features = scene(model)
+    given = prompts(TOGETHER + 1)
+    (wanted, _), *_ = decode_many(model, conditioned, features, given, ambiguous=True)
+    model.precision = torch.float32
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        answers = decode_many(model, conditioned, features, given, ambiguous=True)
+        masks, _ = next(answers)
+        assert torch.is_autocast_enabled("cpu")  # between the answers the caller's surroundings are its own
+        assert len(list(answers)) == 1
+    assert torch.equal(masks, wanted)

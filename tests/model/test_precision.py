@@ -37,10 +37,10 @@ def test_half_precision_is_its_own(outer: torch.dtype | None):
 
 def test_exact_shortcuts_are_for_full_precision():
     model = tiny_model(SMALL_HIERA, seed=1)
-    assert model.exact_on_cpu
+    assert model.full_precision_on_cpu
     assert MemoryReader.serves(model)
     model.precision = torch.bfloat16
-    assert not model.exact_on_cpu
+    assert not model.full_precision_on_cpu
     assert not MemoryReader.serves(model)
     encoded = FrameEncoder(model)(torch.zeros(1, 3, 64, 64))
     assert encoded.embedding.dtype == torch.bfloat16
@@ -49,5 +49,5 @@ def test_exact_shortcuts_are_for_full_precision():
 def test_names():
     assert precision_of(None) is None
     assert precision_of("float16") == torch.float16
-    with pytest.raises(ValueError, match=r"float32, bfloat16, float16, or None .* got 'half'"):
+    with pytest.raises(ValueError, match=r"float32, bfloat16, float16, int8, or None .* got 'half'"):
         precision_of("half")

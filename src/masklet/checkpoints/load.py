@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ..model.config import CONFIGS, HieraConfig, ModelConfig, with_image_size
+from ..model.int8 import to_int8
 from ..model.precision import precision_of
 from ..model.sam2 import Sam2, build
 from ..video.atomic import write_bytes
@@ -60,7 +61,9 @@ def load(
         dtype: What they become, and what the model computes in: ``torch.float32``, ``float16``, ``bfloat16`` or
             ``float64``, whatever the file stores.
         precision: ``float32``, ``bfloat16`` or ``float16``: the model computes in it by an autocast of its own,
-            whatever autocast surrounds it; weights stay ``dtype``. None: as surroundings and weights say.
+            whatever autocast surrounds it; weights stay ``dtype``. None: as surroundings and weights say. ``int8``, on
+            a CPU: linear layers of the image encoder in int8, an approximation (:mod:`~masklet.model.int8`), the rest
+            in float32.
         progress: Called with bytes and size while a named official file is downloaded.
 
     Raises:
@@ -82,7 +85,7 @@ def load(
         weights = weight_files.read(found.path)
         made = _assemble(weights, Located(found.path, found.name or asked), image_size, torch.device(device), dtype)
         made.precision = computing
-        return made
+        return to_int8(made) if precision == "int8" else made
     except (WeightFileError, KeyMismatchError, ModelMismatchError) as error:
         if verify(found.path) is False:
             raise WeightFileError(

@@ -1,30 +1,25 @@
-"""``masklet auto``: masks of everything in images, and masklets of everything in a video."""
+"""``masklet auto``: masks of everything in images, masklets of everything in a video, and both in a corpus."""
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import tyro
 
+from ..inference.corpus_plan import CorpusShape
 from ..video.images import DEFAULT_MAX_PIXELS
-from .auto_video import VideoFormat, VideoJob, is_video, run
+from . import auto_corpus, auto_image, auto_plan, auto_video
+from .auto_corpus import CorpusWork, is_corpus
+from .auto_image import ImageJob
+from .auto_video import VideoFormat, VideoJob, is_video
 from .compute import FitText, check_compute, fitting
-from .download_bar import download_bar
-from .output_folder import check_folder, make_output, refuse_overwriting
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from ..inference.automatic import AutomaticMask
 
 
 def auto(
-    images: Annotated[list[Path], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...|VIDEO")],
+    inputs: Annotated[list[str], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...|VIDEO|CORPUS")],
     /,
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("out"),
+    output: Annotated[str, tyro.conf.arg(aliases=["-o"])] = "out",
     model: str = "nano",
     image_size: int | None = None,
     fit: FitText = "stretch",
@@ -40,25 +35,37 @@ def auto(
     format: Annotated[list[VideoFormat], tyro.conf.UseAppendAction] = [],  # noqa: B006 - tyro reads the default
     resume: bool = True,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    ray: str | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    plan: bool = False,
+    corpus: CorpusShape = CorpusShape(),  # noqa: B008 - frozen
+    json: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Find masks of everything in images, or follow everything through a video.
+    """Find masks of everything in images, or follow everything through a video, or do both in a corpus.
 
     Writes NAME.json (as SA-1B: run lengths, box, predicted IoU, stability and click of every mask) and NAME.overlay.png
     for each image. Masks overlap; in the picture the smallest is on top. Of a video, NAME_auto.json (as SA-V: every
     fourth frame) and what --format says; NAME_auto.preview.jpg shows how far it is. A run that is stopped goes on where
     it was when the same command is given again.
 
+    A corpus is a folder or address with movies, folders of frames and images at any depth, or a text file (.txt) with
+    a path or address a line. What is complete in the output folder is not done again, so that the same command goes on
+    after a stop; what cannot be done is named at the end, and the exit code is then 1.
+
     Args:
-        images: Image files; or one video, which is a movie or a folder of frames.
-        output: Folder to write into.
+        inputs: Image files; or one video, which is a movie or a folder of frames; or a corpus. With --plan, videos to
+            measure, or what --plan --json printed before.
+        output: Folder to write into; of a corpus also an address in object storage.
         model: Name, Hugging Face id or file of a model; see masklet models.
         image_size: Side of the model's input, a multiple of 32.
         fit: How images fill the input: stretch, to the square; letterbox, into it, the aspect kept; native, an input of
             their own aspect with as many pixels; HEIGHTxWIDTH.
         device: cpu, cuda, mps.
         grid: Clicks a side, of a video on its first frame. Further numbers are for crops, of which there are 2 x 2,
-            then 4 x 4: 32,16,4. By default 32; for videos 32,16,4, with nano 16,8.
+            then 4 x 4: 32,16,4. By default 32; for videos 32,16,4, with nano 16,8. The first number is also for
+            later frames of a video, where only what nothing covers is asked.
         coarse: Clicks a side of a grid that is asked first; then only what no mask covers is asked by the other.
             Faster, and may miss small objects on large ones.
         least_iou: Keep masks with a higher predicted IoU; by default 0.8, for nano 0.5.
@@ -71,86 +78,56 @@ def auto(
         format: Of a video also: overlay (H.264), objects (a PNG for each object and frame).
         resume: Go on with an unfinished run in the output folder; off, begin anew.
         max_pixels: Refuse larger images.
+        ray: Do a corpus on a Ray cluster with this address: auto, local, ray://HOST:PORT. Corpus, output and models
+            must be there on all its machines. Workers that die are replaced.
+        workers: Do a corpus by so many workers: with --ray by default one for each CPU of the cluster, else this
+            process alone. With this or --ray a folder of images is a corpus of images and not a video.
+        threads: Of each worker, by default 1; other numbers may change last digits.
+        plan: Do not write anything; measure videos and print what a corpus takes.
+        corpus: The corpus that is planned.
+        json: Print the plan as JSON.
         quiet: No progress bar and no summary.
     """
-    from functools import partial
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from ..checkpoints.load import load
-    from ..inference.automatic import AutomaticMasks, AutomaticOptions
-    from ..video.images import read_image
+    from ..inference.automatic import AutomaticOptions
+    from ..inference.masklet_options import MaskletOptions
 
     check_compute(device, image_size)
-    choices: dict[str, Any] = {"coarse": coarse, "refine": refine, "fit": fitting(fit)}
     grids = None if grid is None else _grids(grid)
-    choices |= _given(least_iou=least_iou, least_stability=least_stability, grids=grids)
-    AutomaticOptions(**choices)  # refuses what makes no sense before a model is loaded
+    masks: dict[str, Any] = {"coarse": coarse, "refine": refine, "fit": fitting(fit)}
+    masks |= _given(least_iou=least_iou, least_stability=least_stability, grids=grids)
+    AutomaticOptions(**masks)  # refuses what makes no sense before a model is loaded
     of_videos = _given(every=every, most_objects=most_objects)
-    if is_video(images):
-        of_videos |= _given(small_area=small_area)
-        where = model, image_size, device
-        formats = tuple(dict.fromkeys(format))
-        run(VideoJob(images[0], output, formats, *where, choices, of_videos, resume, max_pixels, quiet))
+    later = _given(small_area=small_area, later_grid=None if grids is None else grids[0])
+    formats = tuple(dict.fromkeys(format))
+    spread = ray is not None or workers is not None
+    compute = model, image_size, device
+    if is_corpus(inputs, spread) or plan:
+        MaskletOptions(**of_videos, **later)
+        named = str(Path(model).absolute()) if Path(model).is_file() else model  # workers have other working folders
+        out = output if "://" in output else str(Path(output).absolute())
+        compute = named, image_size, device
+        work = CorpusWork(
+            out, formats, *compute, masks, of_videos | later, small_area, max_pixels, 1 if threads is None else threads
+        )
+        if plan:
+            auto_plan.run(inputs, work, corpus, json)
+            return 0
+        return auto_corpus.run(inputs[0], work, ray=ray, workers=workers, resume=resume, quiet=quiet)
+    if json:
+        raise ValueError("got --json, which is for --plan: leave it out")
+    if threads is not None:
+        raise ValueError("got --threads, which is for a corpus and for --plan: leave it out")
+    paths = [Path(text) for text in inputs]
+    if is_video(paths):
+        choices = of_videos | later
+        auto_video.run(VideoJob(paths[0], Path(output), formats, *compute, masks, choices, resume, max_pixels, quiet))
         return 0
     if of_videos or format or not resume:
         named = next(iter(of_videos), "format" if format else "no-resume").replace("_", "-")
         raise ValueError(f"got --{named}, which is for videos, with images")
-    choices |= _given(small_area=small_area)
-    _check(images, output)
-    with download_bar(model) as progress:
-        loaded = load(model, image_size=image_size, device=device, progress=progress)
-    generator = AutomaticMasks(loaded, AutomaticOptions.suited(loaded, **choices))
-    console = Console(stderr=True, quiet=quiet, highlight=False, markup=False, emoji=False)
-    say = partial(console.print, soft_wrap=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=quiet or not sys.stderr.isatty(), transient=True) as bar:
-        for path in images:
-            picture = read_image(path, max_pixels=max_pixels)
-            task = bar.add_task(path.name, total=None)
-            for step in generator.stream(picture):
-                bar.update(task, completed=step.done, total=step.total)
-            bar.remove_task(task)
-            make_output(output)
-            masks = step.masks or ()
-            _write(path, picture, masks, output)
-            say(f"{path}: {len(masks)} masks, wrote {', '.join(map(str, _places(path, output)))}")
+    masks |= _given(small_area=small_area)
+    auto_image.run(ImageJob(tuple(paths), Path(output), *compute, masks, max_pixels, quiet))
     return 0
-
-
-def _check(images: list[Path], out: Path) -> None:
-    """Refuse what would fail once masks are there."""
-    for path in images:
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no image {path}")
-    twice = [name for name, count in Counter(path.stem for path in images).items() if count > 1]
-    if twice:
-        raise ValueError(f"several images are named {twice[0]} and would be written to the same files: give one")
-    check_folder(out)
-    refuse_overwriting(images, [place for path in images for place in _places(path, out)])
-
-
-def _places(image: Path, out: Path) -> tuple[Path, Path]:
-    return out / f"{image.stem}.json", out / f"{image.stem}.overlay.png"
-
-
-def _write(path: Path, picture: np.ndarray, masks: tuple[AutomaticMask, ...], out: Path) -> None:
-    import json
-
-    import cv2
-
-    from ..masks.nesting import label_map
-    from ..video.atomic import write_bytes
-    from ..video.overlay import overlay_labels
-
-    height, width = picture.shape[:2]
-    annotations = [one.annotation(k) for k, one in enumerate(masks, 1)]
-    content = {"image": {"file_name": path.name, "width": width, "height": height}, "annotations": annotations}
-    drawn = overlay_labels(picture, label_map([one.rle for one in masks], (height, width)))
-    notes, shown = _places(path, out)
-    write_bytes(notes, json.dumps(content).encode())
-    write_bytes(shown, cv2.imencode(".png", drawn[:, :, ::-1])[1].tobytes())
 
 
 def _given(**values: Any) -> dict[str, Any]:

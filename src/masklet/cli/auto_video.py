@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -19,7 +20,9 @@ from .output_folder import check_folder, make_output, refuse_overwriting, remove
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..inference.masklet_options import MaskletOptions
     from ..inference.masklets import Masklets, MaskletsProgress
+    from ..model.sam2 import Sam2
     from ..video.frames import FrameSource
 
 VideoFormat = Literal["overlay", "objects"]
@@ -50,7 +53,7 @@ class VideoJob:
     @property
     def name(self) -> str:
         """What its files are called after."""
-        return self.video.resolve().stem
+        return Path(os.path.abspath(self.video)).stem  # of a link: its own name
 
     @property
     def places(self) -> dict[str, Path]:
@@ -80,7 +83,6 @@ def run(job: VideoJob) -> None:
     from ..checkpoints.load import load
     from ..inference.automatic_masklets import AutomaticMasklets
     from ..inference.masklet_options import MaskletOptions
-    from ..inference.options import SessionOptions
     from ..video.frames import open_source
 
     MaskletOptions(**job.choices)  # refuses what makes no sense before a model is loaded
@@ -92,10 +94,7 @@ def run(job: VideoJob) -> None:
         refuse_overwriting(source.files, [place for place in places.values() if place.is_file()])
         with download_bar(job.model) as progress:
             model = load(job.model, image_size=job.image_size, device=job.device, progress=progress)
-        options = MaskletOptions.suited(
-            model, session=SessionOptions(fit=job.masks["fit"], scene_cuts=True, undo_levels=0)
-        )
-        options = replace(options, masks=replace(options.masks, **job.masks), **job.choices)
+        options = masklet_options(model, job.masks, job.choices)
         make_output(job.out)
         if not job.resume and places["unfinished"].exists():
             shutil.rmtree(places["unfinished"])
@@ -106,10 +105,20 @@ def run(job: VideoJob) -> None:
         clock = time.perf_counter()
         steps = AutomaticMasklets(model, options).stream(source, places["unfinished"])
         with _watched(job, steps, source, console) as masklets:
-            written = _write(job, masklets)
+            written = write(job, masklets)
             say(f"{len(masklets.ids)} masklets in {time.perf_counter() - clock:.1f} s, wrote {', '.join(written)}")
     shutil.rmtree(places["unfinished"])
     places["preview"].unlink(missing_ok=True)
+
+
+def masklet_options(model: Sam2, masks: dict[str, Any], choices: dict[str, Any]) -> MaskletOptions:
+    """What suits a model, with what a user wants otherwise; see :class:`VideoJob`."""
+    from ..inference.masklet_options import MaskletOptions
+    from ..inference.options import SessionOptions
+
+    session = SessionOptions(fit=masks["fit"], scene_cuts=True, undo_levels=0)
+    options = MaskletOptions.suited(model, session=session)
+    return replace(options, masks=replace(options.masks, **masks), **choices)
 
 
 def _watched(job: VideoJob, steps: Iterable[MaskletsProgress], source: FrameSource, console: Any) -> Masklets:
@@ -146,7 +155,7 @@ def _preview(path: Path, picture: np.ndarray, step: MaskletsProgress) -> None:
     write_bytes(path, cv2.imencode(".jpg", drawn[:, :, ::-1])[1].tobytes())
 
 
-def _write(job: VideoJob, masklets: Masklets) -> list[str]:
+def write(job: VideoJob, masklets: Masklets) -> list[str]:
     """Write all that was asked for; returns what it is."""
     from ..masks.nesting import label_map
     from ..video.mask_files import is_written_mask

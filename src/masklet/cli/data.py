@@ -1,4 +1,4 @@
-"""``masklet data``: what is wrong with a data set, what is in it, and clips made out of it."""
+"""``masklet data``: what is wrong with a data set, what is in it, clips made out of it, and how good masklets are."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import tyro
 
 from ..data.check import CLIP_FRAMES
 from .make_clips import MakeClips, make_clips
+from .rank import Rank, rank
 
 if TYPE_CHECKING:
     from ..data.records import VideoDataset
@@ -62,17 +63,20 @@ def data(
     command: Annotated[
         Annotated[Check, tyro.conf.subcommand("check")]
         | Annotated[Stats, tyro.conf.subcommand("stats")]
-        | Annotated[MakeClips, tyro.conf.subcommand("make-clips")],
+        | Annotated[MakeClips, tyro.conf.subcommand("make-clips")]
+        | Annotated[Rank, tyro.conf.subcommand("rank")],
         tyro.conf.arg(name=""),
     ],
 ) -> int:
-    """Check and measure data sets of images and videos with masks, and make clips out of images.
+    """Check and measure data sets of images and videos with masks, make clips out of images, rank automatic masklets.
 
     Formats: sa_v, sa_1b, davis, youtube_vos, lvos, mose, youtube_vis, coco, cvat, label_studio, mots, bsds, class_maps,
     yolo_seg, plain_folders, track_results.
     """
     if isinstance(command, MakeClips):
         return make_clips(command)
+    if isinstance(command, Rank):
+        return rank(command)
     return check(command) if isinstance(command, Check) else stats(command)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..tracker import Direction
 
 if TYPE_CHECKING:
+    from ..inference.region_session import RegionSession
     from ..inference.results import FrameResult
     from ..inference.session import VideoSession
 
@@ -34,7 +35,7 @@ class FrameRange:
     def __contains__(self, frame: int) -> bool:
         return self.first <= frame and (self.last is None or frame <= self.last)
 
-    def track(self, session: VideoSession) -> Iterator[FrameResult]:
+    def track(self, session: VideoSession | RegionSession) -> Iterator[FrameResult]:
         """Results of the frames in the range, each once."""
         if self.forward:
             for result in session.propagate(start=self.begin, stop=self.last, direction="forward"):

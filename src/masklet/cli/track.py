@@ -22,6 +22,7 @@ from .output_folder import check_folder, refuse_overwriting
 from .prompt_text import PromptText, mask_from, video_prompts
 
 if TYPE_CHECKING:
+    from ..inference.region_session import RegionSession
     from ..inference.session import VideoSession
     from ..video.frames import FrameSource
 
@@ -45,6 +46,7 @@ def track(
     stop: int | None = None,
     direction: Direction = "both",
     scene_cuts: bool = False,
+    region_of_interest: float | None = None,
     session: Path | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     quiet: bool = False,
@@ -74,6 +76,8 @@ def track(
             forward, backward: only one of these. Prompts outside the range count too; if none lies inside, the frames
             on the way from the nearest one are tracked, but not written.
         scene_cuts: Begin recent memory anew where the video cuts to another scene.
+        region_of_interest: Track each object that is small in a window that follows it, so many times as large as the
+            object (2 serves), which the model sees enlarged. Without --session.
         session: Save the session to this file too: VideoSession.load goes on with it, masklet convert reads it.
         max_pixels: Refuse larger frames and mask files.
         quiet: No progress bar and no summary.
@@ -82,7 +86,7 @@ def track(
     if not prompts:
         raise ValueError("there is nothing to track: give --point, --box or --mask")
     formats: list[Format] = list(dict.fromkeys(format)) or ["png"]
-    where = start, stop, direction, scene_cuts, session
+    where = start, stop, direction, scene_cuts, region_of_interest, session
     run(Job(source, prompts, output, formats, model, image_size, fit, device, *where, max_pixels, quiet))
     return 0
 
@@ -103,6 +107,7 @@ class Job:
     stop: int | None = None
     direction: Direction = "both"
     scene_cuts: bool = False
+    region_of_interest: float | None = None
     session: Path | None = None
     max_pixels: int = DEFAULT_MAX_PIXELS
     quiet: bool = False
@@ -115,6 +120,7 @@ def run(job: Job) -> None:
 
     from ..checkpoints.load import load
     from ..inference.options import SessionOptions
+    from ..inference.region_session import RegionSession
     from ..inference.session import VideoSession
     from ..video.frames import open_source
 
@@ -128,7 +134,10 @@ def run(job: Job) -> None:
         _check(job, source)
         with download_bar(job.model) as progress:
             model = load(job.model, image_size=job.image_size, device=job.device, progress=progress)
-        session = VideoSession(source, model, options=options)
+        if job.region_of_interest is None:
+            session = VideoSession(source, model, options=options)
+        else:
+            session = RegionSession(source, model, around=job.region_of_interest, options=options)
         for (frame, object_id), prompt in sorted(job.prompts.items(), key=lambda item: item[0]):
             _prompt(session, frame, object_id, prompt)
         frames = "frames" if source.length is None else f"{source.length} frames"
@@ -154,7 +163,7 @@ def run(job: Job) -> None:
                 for i, one in result.items():
                     confidence.setdefault(i, []).append(one.confidence)
                 bar.update(task, completed=done, speed=f"{done / (time.perf_counter() - clock):.1f} frames/s")
-            if job.session is not None:
+            if job.session is not None and isinstance(session, VideoSession):
                 session.save(job.session)
         seconds = time.perf_counter() - clock
     for place in (*(PLACES[name] for name in job.formats), SCORES):
@@ -168,6 +177,13 @@ def run(job: Job) -> None:
 
 def _check(job: Job, source: FrameSource) -> None:
     """Refuse before the model is loaded what cannot end well."""
+    if job.region_of_interest is not None:
+        if not job.region_of_interest > 1:
+            raise ValueError(f"got --region-of-interest {job.region_of_interest}, expected a number above 1, such as 2")
+        if job.session is not None:
+            raise ValueError(
+                "--region-of-interest has a session for each object, which --session cannot save: drop one"
+            )
     for prompt in job.prompts.values():
         if prompt.mask is not None and prompt.mask_file is not None:
             mask_from(prompt.mask_file, source.size, prompt.mask)
@@ -178,7 +194,7 @@ def _check(job: Job, source: FrameSource) -> None:
         check_folder(job.session.parent)
 
 
-def _prompt(session: VideoSession, frame: int, object_id: int, prompt: PromptText) -> None:
+def _prompt(session: VideoSession | RegionSession, frame: int, object_id: int, prompt: PromptText) -> None:
     if prompt.mask is not None:
         session.prompt(frame, object_id, mask=prompt.mask)
     if prompt.points or prompt.box is not None:

@@ -145,13 +145,13 @@ class _CodedMasklets:
             masklets: dict[int, list[Any]] = {}
             for path in found:
                 shift = max(masklets, default=-1) + 1
-                for object_id, codes in _parse(path).items():
+                for object_id, codes in codes_of(path).items():
                     masklets[shift + object_id] = codes
             self._masklets = masklets
         return self._masklets
 
 
-def _parse(path: DataPath) -> dict[int, list[Any]]:
+def codes_of(path: DataPath) -> dict[int, list[Any]]:
     """Codes by object id, one an annotated frame; None where the truth is not known."""
     content = read_json(path)
     try:

@@ -14,23 +14,35 @@ from ..video.fitting import Fitting
 from .automatic import AutomaticMasks, AutomaticOptions
 from .image import ImagePredictor
 from .options import SessionOptions
+from .region_session import RegionSession
 from .session import VideoSession
 
 
 class SessionTracker:
-    """A :class:`~masklet.tracker.Tracker` of one model and one set of options."""
+    """A :class:`~masklet.tracker.Tracker` of one model and one set of options.
 
-    def __init__(self, model: Sam2, options: SessionOptions | None = None) -> None:
+    Args:
+        model: The model.
+        options: Of its sessions.
+        around: Track small objects in windows so many times as large (:class:`.region_session.RegionSession`); None:
+            not so.
+    """
+
+    def __init__(self, model: Sam2, options: SessionOptions | None = None, *, around: float | None = None) -> None:
+        self.around = around
         self.model, self.options = model, replace(options or SessionOptions(), keep_results=False, undo_levels=0)
-        self.session: VideoSession | None = None
+        self.session: VideoSession | RegionSession | None = None
 
     def open(self, source: Any) -> None:
         """Start on a new video."""
         if self.session is not None:
             self.session.close()
-        self.session = VideoSession(source, self.model, options=self.options)
+        if self.around is None:
+            self.session = VideoSession(source, self.model, options=self.options)
+        else:
+            self.session = RegionSession(source, self.model, around=self.around, options=self.options)
 
-    def _opened(self) -> VideoSession:
+    def _opened(self) -> VideoSession | RegionSession:
         if self.session is None:
             raise RuntimeError("no video is open: call open(source) first")
         return self.session

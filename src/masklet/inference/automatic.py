@@ -171,16 +171,17 @@ class AutomaticMasks:
         self.options = o = options or AutomaticOptions.suited(model)
         self._predictor = ImagePredictor(model, fit=o.fit, resample=o.resample, stability_fallback=o.stability_fallback)
 
-    def generate(self, image: Any) -> list[AutomaticMask]:
+    def generate(self, image: Any, grids: tuple[Grid, ...] | None = None) -> list[AutomaticMask]:
         """All masks of an image: by descending predicted IoU, with crops the masks of the smallest crops first.
 
         Args:
             image: As :meth:`~masklet.inference.image.ImagePredictor.set_image` takes it.
+            grids: What this image is asked instead of the options' ``grids``, without a coarse grid before.
 
         Raises:
             ValueError: Not an image.
         """
-        *_, last = self.stream(image)
+        *_, last = self.stream(image, grids)
         assert last.masks is not None
         return list(last.masks)
 
@@ -188,18 +189,19 @@ class AutomaticMasks:
         """Masks of images one after another, of which one is held at a time."""
         return (self.generate(image) for image in images)
 
-    def stream(self, image: Any) -> Iterator[AutomaticProgress]:
+    def stream(self, image: Any, grids: tuple[Grid, ...] | None = None) -> Iterator[AutomaticProgress]:
         """The same as :meth:`generate` in small steps; to stop, ask no further."""
         frame, options = to_rgb_array(image), self.options
-        crops = crops_of(frame.shape[:2], len(options.grids) - 1, options.crop_overlap)
-        stages = [self._stages(crop) for crop in crops]
-        done, total = 0, sum(len(points) for stage in stages for points in stage)
+        stages = [(one,) for one in grids] if grids else self._stages()
+        crops = crops_of(frame.shape[:2], len(stages) - 1, options.crop_overlap)
+        asked = [[points_of(grid) * crop.size[::-1] for grid in stages[crop.layer]] for crop in crops]
+        done, total = 0, sum(len(points) for one in asked for points in one)
         found: list[AutomaticMask] = []
-        for crop, grids in zip(crops, stages, strict=True):
+        for crop, parts in zip(crops, asked, strict=True):
             x0, y0, x1, y1 = crop.box
             (embedding,) = self._predictor.encode([frame[y0:y1, x0:x1]])
             kept: list[AutomaticMask] = []
-            for points in grids:
+            for points in parts:
                 left = _uncovered(points, crop, kept)
                 done += len(points) - len(left)
                 for answered, masks in self._ask(embedding, left, crop, frame.shape[:2]):
@@ -213,11 +215,10 @@ class AutomaticMasks:
             found = _without_duplicates(found, scores, options.most_crop_overlap)
         yield AutomaticProgress(total, total, tuple(found))
 
-    def _stages(self, crop: Crop) -> list[Float[np.ndarray, "n 2"]]:
-        """Grids for a crop in pixels, one after another."""
-        scale, grid, coarse = np.array(crop.size[::-1]), self.options.grids[crop.layer], self.options.coarse
-        first = [] if coarse is None else [points_of(coarse) * scale]
-        return [*first, points_of(grid) * scale]
+    def _stages(self) -> list[tuple[Grid, ...]]:
+        """What the crops of each layer are asked, grid after grid."""
+        first = () if self.options.coarse is None else (self.options.coarse,)
+        return [(*first, grid) for grid in self.options.grids]
 
     def _ask(
         self, embedding: ImageEmbedding, points: Float[np.ndarray, "n 2"], crop: Crop, size: tuple[int, int]

@@ -23,7 +23,6 @@ from ..masks.components import repair_rle
 from ..video.atomic import make_folder, write_bytes
 from ..video.frames import FrameSource, open_source
 from ..video.reader import EndOfStream
-from ..video.scene_cuts import SceneCuts
 from .automatic import AutomaticMask, AutomaticMasks
 from .crops import points_of
 from .lives import Lives, is_seen, overlaps
@@ -109,7 +108,6 @@ class AutomaticMasklets:
     def _frames(self, session: VideoSession, masklets: Masklets) -> Iterator[MaskletsProgress]:
         """Follow, end and begin objects, frame by frame from where the session is."""
         source, lives, least_area = masklets.source, Lives(self.options), self.options.least_area(session.size)
-        cuts = SceneCuts(source.frame)
         start = max((max(track.shown) for track in session.tracks.values()), default=0)
         for t in range(max(0, start - lives.memory + 1), start):
             lives.observe(_followed(masklets.frame(t)))
@@ -126,16 +124,15 @@ class AutomaticMasklets:
                 session.edit.end(i, last)
             staying = {i: one for i, one in frame.items() if i not in ends}
             shown = {i: _rle(one) for i, one in staying.items()}
-            if self._is_keyframe(t, cuts):
+            if self._is_keyframe(t, session):
                 begun = self._begin(session, FrameResult(t, frame.size, staying))
                 shown |= {i: repair_rle(session.tracks[i].shown[t].rle, least_area) for i in begun}
             living = tuple(_living(session, t + 1))
             yield MaskletsProgress(t, source.length, living, len(session.objects), shown)
 
-    def _is_keyframe(self, t: int, cuts: SceneCuts) -> bool:
+    def _is_keyframe(self, t: int, session: VideoSession) -> bool:
         every = self.options.every
-        regular = t == 0 or (every is not None and t % every == 0)
-        return regular or (self.options.session.scene_cuts and cuts.look(t))
+        return t == 0 or (every is not None and t % every == 0) or session.is_cut(t)
 
     def _begin(self, session: VideoSession, frame: FrameResult) -> list[int]:
         """Make objects of what none covers; those that were begun on this frame before stay as they are.
@@ -171,8 +168,7 @@ class AutomaticMasklets:
         points = uncovered(points_of(self.options.later_grid), covering, image.shape[:2])
         if not len(points):
             return []
-        later = replace(self.options.masks, grids=(points,), coarse=None)
-        return AutomaticMasks(self.model, later).generate(image)
+        return self._masks.generate(image, (points,))
 
 
 def choose(

@@ -108,6 +108,10 @@ class VideoSession:
         """Overlap of each mask with the one before it, moved as the picture did; :func:`~.consistency.consistency`."""
         return consistency(self._engine.checked_frame(frame), self._tracks, self.source, self.frame_result)
 
+    def is_cut(self, frame: int) -> bool:
+        """Whether a scene begins with a frame; False where ``SessionOptions.scene_cuts`` is off."""
+        return self.options.scene_cuts and self._engine.cuts.look(self._engine.checked_frame(frame))
+
     def suggest_frames(self, k: int = 1, object_id: int | None = None) -> list[Suggestion]:
         """Frames to correct next, of all objects or for the sake of one: see :func:`~.suggestions.suggest`."""
         return suggest(k, self._tracks if object_id is None else {object_id: self._track(object_id)})
@@ -385,8 +389,6 @@ class VideoSession:
                     track.drop_frames(t - self.source.keep + 1)
         self._autosave(rarely=True)
         return result
-
-    # Small parts
 
     def _result(self, t: int, answers: dict[int, Prediction]) -> FrameResult:
         apart, kept = self.options.non_overlap, self.options.keep_results

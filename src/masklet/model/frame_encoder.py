@@ -61,7 +61,7 @@ class _Streamed:
         trunk, neck = model.image_encoder.trunk, model.image_encoder.neck
         if not isinstance(trunk, Hiera) or neck.norms is not None or len(neck.blocks):
             return False
-        return model.exact_on_cpu and StreamedHiera.serves(trunk)
+        return model.full_precision_on_cpu and StreamedHiera.serves(trunk)
 
     @staticmethod
     def of(model: Sam2) -> _Streamed:

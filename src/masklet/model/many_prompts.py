@@ -17,6 +17,7 @@ from ..structures import FrameFeatures, Prompts
 from .attention import Attention
 from .candidates import STABILITY_THRESHOLD, stability
 from .mask_decoder import MASKS
+from .precision import own_precision
 from .sam2 import Sam2
 from .shared_image import Projection, PromptedImage, share
 from .shared_upscaling import SharedUpscaler, fold_twice
@@ -55,11 +56,14 @@ def decode_many(
     """
     given = [one for one in (prompts.points, prompts.previous_logits) if one is not None]
     options = {"ambiguous": ambiguous, "stability_fallback": stability_fallback}
-    many = ManyPrompts(model, conditioned, features) if _shareable(model, conditioned, prompts) else None
+    with own_precision(model):
+        many = ManyPrompts(model, conditioned, features) if _shareable(model, conditioned, prompts) else None
     for start in range(0, len(given[0]), TOGETHER):
         few = _take(prompts, slice(start, start + TOGETHER))
         if many is not None:
-            yield many.decode(few, **options, least_iou=least_iou)
+            with own_precision(model):  # not around the yield: the caller's surroundings are its own
+                candidates = many.decode(few, **options, least_iou=least_iou)
+            yield candidates
             continue
         with torch.inference_mode():
             answer = model.decode(conditioned, features, few, **options)
@@ -72,7 +76,7 @@ def _shareable(model: Sam2, conditioned: Tensor, prompts: Prompts) -> bool:
         return False
     places = conditioned.shape[-2] * conditioned.shape[-1]
     pays = len(prompts.points) >= FEWEST and prompts.count <= MOST_POINTS and places >= SMALLEST
-    return pays and model.exact_on_cpu
+    return pays and model.full_precision_on_cpu
 
 
 def _take(prompts: Prompts, rows: slice) -> Prompts:

@@ -95,7 +95,7 @@ class MemoryReader:
     @staticmethod
     def serves(model: Sam2) -> bool:
         """Whether it is the faster way for a model: on a CPU, in at least single precision."""
-        return model.exact_on_cpu
+        return model.full_precision_on_cpu
 
     @property
     def nbytes(self) -> int:

@@ -84,7 +84,7 @@ class Sam2(nn.Module):
         return self.no_memory.dtype
 
     @property
-    def exact_on_cpu(self) -> bool:
+    def full_precision_on_cpu(self) -> bool:
         """Whether it computes on a CPU in at least single precision, for which there are faster ways to the same."""
         exact = (torch.float32, torch.float64)
         return self.device.type == "cpu" and self.dtype in exact and self.precision in (None, torch.float32)

@@ -1,0 +1,100 @@
+"""``masklet auto`` of images: masks of everything, as SA-1B has them, and a picture of them."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .download_bar import download_bar
+from .output_folder import check_folder, make_output, refuse_overwriting
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..inference.automatic import AutomaticMask
+
+
+@dataclass(frozen=True)
+class ImageJob:
+    """One run over images.
+
+    Attributes:
+        choices: Changes of :class:`~masklet.inference.automatic.AutomaticOptions`.
+    """
+
+    images: tuple[Path, ...]
+    out: Path
+    model: str
+    image_size: int | None
+    device: str
+    choices: dict[str, Any]
+    max_pixels: int
+    quiet: bool
+
+
+def run(job: ImageJob) -> None:
+    """Load, find, write, and say what was done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ..checkpoints.load import load
+    from ..inference.automatic import AutomaticMasks, AutomaticOptions
+    from ..video.images import read_image
+
+    _check(job.images, job.out)
+    with download_bar(job.model) as progress:
+        loaded = load(job.model, image_size=job.image_size, device=job.device, progress=progress)
+    generator = AutomaticMasks(loaded, AutomaticOptions.suited(loaded, **job.choices))
+    console = Console(stderr=True, quiet=job.quiet, highlight=False, markup=False, emoji=False)
+    say = partial(console.print, soft_wrap=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, disable=job.quiet or not sys.stderr.isatty(), transient=True) as bar:
+        for path in job.images:
+            picture = read_image(path, max_pixels=job.max_pixels)
+            task = bar.add_task(path.name, total=None)
+            for step in generator.stream(picture):
+                bar.update(task, completed=step.done, total=step.total)
+            bar.remove_task(task)
+            make_output(job.out)
+            masks = step.masks or ()
+            write(path, picture, masks, job.out)
+            say(f"{path}: {len(masks)} masks, wrote {', '.join(map(str, _places(path, job.out)))}")
+
+
+def write(path: Path, picture: np.ndarray, masks: tuple[AutomaticMask, ...], out: Path) -> None:
+    """Write the masks of an image and a picture of them."""
+    import json
+
+    import cv2
+
+    from ..masks.nesting import label_map
+    from ..video.atomic import write_bytes
+    from ..video.overlay import overlay_labels
+
+    height, width = picture.shape[:2]
+    annotations = [one.annotation(k) for k, one in enumerate(masks, 1)]
+    content = {"image": {"file_name": path.name, "width": width, "height": height}, "annotations": annotations}
+    drawn = overlay_labels(picture, label_map([one.rle for one in masks], (height, width)))
+    notes, shown = _places(path, out)
+    write_bytes(notes, json.dumps(content).encode())
+    write_bytes(shown, cv2.imencode(".png", drawn[:, :, ::-1])[1].tobytes())
+
+
+def _check(images: tuple[Path, ...], out: Path) -> None:
+    """Refuse what would fail once masks are there."""
+    for path in images:
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no image {path}")
+    twice = [name for name, count in Counter(path.stem for path in images).items() if count > 1]
+    if twice:
+        raise ValueError(f"several images are named {twice[0]} and would be written to the same files: give one")
+    check_folder(out)
+    refuse_overwriting(images, [place for path in images for place in _places(path, out)])
+
+
+def _places(image: Path, out: Path) -> tuple[Path, Path]:
+    return out / f"{image.stem}.json", out / f"{image.stem}.overlay.png"
