@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select
 
-from engine_work import START, later
+from engine_work import START, later, overlapping
 from masklet.data_engine import accounts
 from masklet.data_engine.audit import recorded
 from masklet.data_engine.errors import NotFound, Refused
@@ -134,16 +134,8 @@ def test_the_last_admin_cannot_go(database):
 
 
 def test_two_admins_who_end_each_other_at_once(database):
-    ids = [added(database, name).id for name in ("a", "b")]
-
-    def end(user_id):
-        try:
-            database.run(accounts.change_user, user_id, active=False)
-        except Refused:
-            return False
-        return True
-
-    with ThreadPoolExecutor(2) as pool:
-        assert sorted(pool.map(end, ids)) == [False, True]
+    end = [partial(accounts.change_user, user_id=added(database, name).id, active=False) for name in ("a", "b")]
+    with pytest.raises(Refused, match="last one"):
+        overlapping(database, *end)
     with database.begin() as db:
-        assert len(list(db.scalars(select(User).where(User.active)))) == 1
+        assert [user.name for user in db.scalars(select(User).where(User.active))] == ["b"]

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select
 
-from engine_work import START, act, later, people, project, taken
+from engine_work import START, act, later, overlapping, people, project, taken
 from masklet.data_engine import actions
 from masklet.data_engine.database import found
 from masklet.data_engine.errors import NotFound, Refused
@@ -137,3 +138,12 @@ def test_retries_at_once_are_one_action_and_all_seconds_count_once(work):
         assert db.scalar(select(func.count()).where(Action.state == "done")) == 10
         logged = db.scalar(select(func.sum(Action.seconds)))
         assert found(db, Task, task.id).seconds == pytest.approx(logged)
+
+
+def test_an_action_that_is_sent_again_while_it_is_logged(work):
+    database, ann, task = work
+    send = partial(actions.begin, task=task, user=ann, name="a", kind="prompt", seconds=1.0, at=later(5))
+    (one, fresh), (other, again) = overlapping(database, send, send)
+    assert (one.id, fresh, again) == (other.id, True, False)
+    with database.reading() as db:
+        assert found(db, Task, task.id).seconds == 1

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from sqlalchemy import select
 
-from engine_work import START, later, project
+from engine_work import START, later, overlapping, project
 from masklet.data_engine import workers
 from masklet.data_engine.database import found
 from masklet.data_engine.errors import NotFound, NoWorker
@@ -89,3 +90,13 @@ def test_sessions_that_come_at_once_spread(database):
     assert 2 <= of_a <= 6
     with database.reading() as db:
         assert {*db.scalars(select(Session.epoch))} == {1}
+
+
+def test_a_session_that_two_servers_give_at_once(database):
+    announced(database, "a", "b")
+    [s] = sessions(database, 1)
+    give = partial(workers.give_session, session_id=s, at=later(1))
+    one, other = overlapping(database, give, give)
+    assert one.id == other.id
+    with database.reading() as db:
+        assert found(db, Session, s).epoch == 1
