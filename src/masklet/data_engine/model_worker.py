@@ -166,7 +166,7 @@ class ModelWorker:
             return _refusal("not_found", str(error.args[0]) if error.args else str(error))
         except (ValueError, TypeError) as error:
             return _refusal("refused", str(error))
-        except Exception as error:  # noqa: BLE001  whatever it is, who asked must not wait for ever
+        except Exception as error:  # whatever it is, who asked must not wait for ever
             log.exception("%s of session %s failed", message.get("do"), message.get("session"))
             return _refusal("failed", f"the model worker could not do this ({type(error).__name__}): try again")
 
