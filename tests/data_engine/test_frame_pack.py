@@ -85,5 +85,5 @@ def test_a_damaged_frame_is_told(path: Path):
     with pytest.raises(FrameUnreadable, match="frame 1 of"):
         pack.read(1)
     path.write_bytes(data[:100])
-    with pytest.raises(FrameUnreadable, match="frame 5 of .* is cut off"):
+    with pytest.raises(FrameUnreadable, match="is cut off"):
         pack.read(5)

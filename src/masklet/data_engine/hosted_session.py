@@ -88,7 +88,7 @@ class HostedSession:
     # Requests
 
     async def act(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """Do an action; the answer holds its mask where it has one, and what was undone."""
+        """Do an action; the answer holds its mask where it has one, and what was ``undone`` or done again."""
         kind, name = message.get("kind"), _name(message)
         if kind in ("undo", "redo") and self._job is not None:
             self._job.cancel()  # it ends before the action begins
@@ -96,7 +96,7 @@ class HostedSession:
         event, shown = await self._do(self._act, name, str(kind), message)
         self.tell_state()
         mask = None if shown is None else mask_json(number(message, "object"), shown)
-        return {"ok": True, "mask": mask, "event": as_json(event)}
+        return {"ok": True, "mask": mask, "undone": as_json(event)}
 
     async def propagate(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Begin to propagate."""

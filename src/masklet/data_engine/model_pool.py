@@ -273,5 +273,4 @@ def _given(db: Db, i: int) -> tuple[str, str, dict[str, Any]]:
 
 def _running(db: Db) -> list[int]:
     """Sessions of which a propagation is going on."""
-    rows = db.execute(select(Session.id, Session.running).where(Session.running.is_not(None))).tuples()
-    return [i for i, run in rows if run is not None]
+    return [one.id for one in db.scalars(select(Session).where(Session.running.is_not(None))) if one.running]
