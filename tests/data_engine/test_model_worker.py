@@ -14,6 +14,7 @@ from masklet.checkpoints.load import load
 from masklet.data_engine import workers
 from masklet.data_engine.database import Database
 from masklet.data_engine.frame_pack import FramePack
+from masklet.data_engine.model_pool import handed_in
 from masklet.data_engine.model_worker import ModelWorker
 from masklet.inference.session import VideoSession
 from masklet.masks import rle
@@ -101,6 +102,10 @@ def test_a_session_is_annotated_and_handed_in(engine: MadeEngine):
         collected = (await one.ask(do="collect", session=session, every=2))["masklets"]
         assert [m["frame"] for m in collected["1"]] == [0, 2, 4]
         assert [m["prompted"] for m in collected["1"]] == [True, False, False]
+        masks = handed_in({"masklets": collected})[1]
+        assert [(m.frame, m.counts.decode(), m.prompted) for m in masks] == [
+            (m["frame"], m["counts"], m["prompted"]) for m in collected["1"]
+        ]
         undone = await one.ask(do="act", session=session, kind="undo", name="u")
         assert undone["undone"]["kind"] == "propagate"
         state = (await one.event("state"))["state"]
@@ -237,6 +242,11 @@ def test_who_asks_what_makes_no_sense_is_told(engine: MadeEngine):
         assert (await one.ask(**{**opening(engine, session), "epoch": 77}))["kind"] == "moved"
         assert (await one.ask(**{**opening(engine, session), "key": "../../x"}))["kind"] == "refused"
         assert (await one.ask(**{**opening(engine, session), "pack": "0" * 32}))["kind"] == "failed"
+        broken = engine.workspace.pack("1" * 32)
+        broken.write_bytes(b"?")
+        reply = await one.ask(**{**opening(engine, session), "pack": "1" * 32})
+        assert "is no frame pack" in reply["error"]
+        assert str(engine.workspace.root) not in reply["error"]
         assert (await one.ask(**{**opening(engine, session), "model": "no such model"}))["kind"] == "refused"
         assert (await one.ask(**opening(engine, session)))["ok"]
         for wrong in (

@@ -146,6 +146,8 @@ class HostedSession:
 
     async def collect(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Masks of all objects, for them to be handed in."""
+        if self.running is not None:
+            raise ValueError("a propagation is going on: wait for its end or stop it")
         return {"ok": True, "masklets": await self._look_at("collected", number(message, "every"))}
 
     def more(self, who: object, count: int) -> None:
@@ -222,7 +224,7 @@ class HostedSession:
             count = await self._follow_legs(run)
         except (ValueError, LookupError, RuntimeError, OSError) as caught:
             log.warning("a propagation of session %s ended with an error: %s", self._path.stem, caught)
-            error = str(caught)
+            error = str(caught).replace(str(self._path.parent.parent), "workspace")
         self._job = None
         if self._closing:
             return

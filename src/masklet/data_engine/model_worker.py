@@ -154,6 +154,8 @@ class ModelWorker:
             self._more(connection, message)
             return
         reply = await self._reply(connection, message)
+        if "error" in reply:  # no path of this machine leaves it
+            reply["error"] = reply["error"].replace(str(self._workspace.root), "workspace")
         with contextlib.suppress(ConnectionClosed):
             await connection.send(json.dumps({"id": message.get("id"), **reply}))
 
