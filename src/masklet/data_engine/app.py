@@ -108,7 +108,7 @@ def _serving(settings: ServerSettings, pool: ModelPool | None) -> Serving:
         settings=settings,
         database=database,
         workspace=workspace,
-        pool=pool or ModelPool(database, workspace, workers=settings.workers, url=settings.database),
+        pool=pool or ModelPool(database, workspace, settings.database, settings.workers),
         runner=JobRunner(database, workspace, metrics, settings.runners),
         cookie=SignInCookie(workspace.secret()),
         packs=OpenPacks(workspace),

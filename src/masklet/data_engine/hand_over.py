@@ -10,8 +10,9 @@ from fastapi.concurrency import run_in_threadpool
 from . import tasks
 from .callers import Caller
 from .database import Db, found
-from .schema import Project, Session, Task, User
+from .schema import Project, Task, User
 from .serving import Serving
+from .session_requests import ask
 from .stored_masks import StoredMask
 from .workspace import Workspace
 
@@ -23,7 +24,7 @@ async def collected(serving: Serving, task_id: int, caller: Caller, lease: str) 
     session, every = await run_in_threadpool(serving.write, _session_to_collect, task_id, caller.id, lease)
     if session is None:
         return {}
-    reply = await serving.pool.call(session, {"do": "collect", "every": every})
+    reply = await ask(serving.pool, session, {"do": "collect", "every": every})
     return {int(number): [_stored(one) for one in masks] for number, masks in reply["masklets"].items()}
 
 
@@ -37,13 +38,13 @@ def hand_over(
             workspace.copy_session(key, to)
 
 
-def _session_to_collect(db: Db, task_id: int, user_id: int, lease: str) -> tuple[Session | None, int]:
+def _session_to_collect(db: Db, task_id: int, user_id: int, lease: str) -> tuple[int | None, int]:
     task = found(db, Task, task_id)
     every = found(db, Project, task.project_id).every
     if task.stage != "track" or task.state != "leased" or task.session_id is None:
         return None, every
     tasks.check_lease(db, task_id, found(db, User, user_id), lease)
-    return found(db, Session, task.session_id), every
+    return task.session_id, every
 
 
 def _stored(one: Mapping[str, Any]) -> StoredMask:

@@ -50,6 +50,13 @@ class Suggest(_Asking):
     object: Number | None = None
 
 
+class Look(_Asking):
+    """A frame that is looked at: it is encoded, so that a click on it is answered at once."""
+
+    kind: Literal["look"]
+    frame: Frame
+
+
 class Heartbeat(_Asking):
     """The annotator is still there."""
 
@@ -196,7 +203,7 @@ class Stop(_Acting):
     kind: Literal["stop"]
 
 
-Reading = Masks | Scores | Suggest
+Reading = Masks | Scores | Suggest | Look
 Action = (
     Prompt | MaskPrompt | Clear | Undo | Redo | ObjectAdd | ObjectChange | ObjectRemove | Lock | Unlock | Trim | Swap
     | Merge | Split | Propagate | Stop

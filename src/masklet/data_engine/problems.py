@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
-from .errors import Forbidden, LeaseLost, NotFound, Refused
+from .errors import Forbidden, LeaseLost, NotFound, NoWorker, Refused
 from .headers import SECURITY_HEADERS
 from .model_pool import Busy
 
@@ -84,6 +84,8 @@ def rejection(error: BaseException) -> Rejected | None:
             return error
         case LeaseLost():
             return Rejected("lease_lost", str(error))
+        case NoWorker():
+            return Rejected("busy", str(error), retry_after=1.0)
         case Refused():
             return Rejected("refused", str(error))
         case NotFound():
@@ -130,9 +132,11 @@ async def _known(request: Request, error: Exception) -> JSONResponse:
 async def _of_framework(request: Request, error: Exception) -> JSONResponse:
     """Unknown addresses and methods."""
     assert isinstance(error, HTTPException)
-    kinds: dict[int, Kind] = {404: "not_found", 405: "invalid", 413: "too_large"}
-    problem = Problem(error=str(error.detail).lower(), kind=kinds.get(error.status_code, "invalid"))
-    return JSONResponse(problem.model_dump(), error.status_code, error.headers)
+    if isinstance(error.__cause__, Rejected):  # while the body was read
+        return answer(error.__cause__)
+    status = 422 if error.status_code == 400 else error.status_code
+    problem = Problem(error=str(error.detail).lower(), kind="not_found" if status == 404 else "invalid")
+    return JSONResponse(problem.model_dump(), status, error.headers)
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:

@@ -37,6 +37,7 @@ class JobAnswer(BaseModel):
     video: int | None
     kind: JobKind
     state: JobState
+    format: str | None
     progress: float
     error: str | None
     result: dict[str, Any] | None
@@ -162,6 +163,7 @@ def _answer(row: Job) -> JobAnswer:
         video=row.video_id,
         kind=row.kind,  # type: ignore[arg-type]
         state=row.state,  # type: ignore[arg-type]
+        format=row.body.get("format"),
         progress=row.progress,
         error=row.error,
         result=result,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from .callers import Caller, Manages, Sees
 from .database import Db, found
 from .errors import NotFound
 from .fields import LONGEST_VIDEO, FirstQuery, Id
+from .model_pool import Busy
 from .problems import problems
 from .schema import Project, Session, Video, VideoState
 from .serving import Parts
@@ -103,9 +105,10 @@ async def remove_video(video_id: Id, caller: Manages, serving: Parts) -> None:
         audit.record(db, caller.id, caller.address, "remove_video", name)
         return projects.remove_video(db, video_id)
 
-    sessions = await run_in_threadpool(serving.read, _sessions, video_id)
-    for session in sessions:
-        await serving.pool.close_session(session)
+    sessions = await run_in_threadpool(serving.read, _open_sessions, video_id)
+    for session_id in sessions:
+        with suppress(Busy):  # no worker has it
+            await serving.pool.call(session_id, {"do": "close"})
     gone = await run_in_threadpool(serving.write, remove)
     serving.packs.forget(gone.key)
     await run_in_threadpool(serving.workspace.remove_video, gone.key, gone.sessions)
@@ -171,9 +174,10 @@ def _arriving(db: Db, project_id: int, name: str, key: str, caller: Caller) -> V
     return answer_of(row)
 
 
-def _sessions(db: Db, video_id: int) -> list[Session]:
+def _open_sessions(db: Db, video_id: int) -> list[int]:
     found(db, Video, video_id)
-    return list(db.scalars(select(Session).where(Session.video_id == video_id)))
+    open_ones = select(Session.id).where(Session.video_id == video_id, Session.worker_id.is_not(None))
+    return list(db.scalars(open_ones))
 
 
 def _key(db: Db, video_id: int) -> str:
