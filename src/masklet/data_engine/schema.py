@@ -13,6 +13,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -67,7 +68,7 @@ def now() -> datetime:
 class Table(DeclarativeBase):
     """Base of all tables."""
 
-    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON, list[Any]: JSON, int: Id}  # noqa: RUF012
+    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON, int: Id, float: Double}  # noqa: RUF012
 
 
 class User(Table):
@@ -178,7 +179,7 @@ class Task(Table):
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
     video_id: Mapped[int] = mapped_column(ForeignKey("videos.id"), index=True)
     object_id: Mapped[int | None] = mapped_column(ForeignKey("objects.id"), index=True)
-    session_id: Mapped[int | None] = mapped_column(ForeignKey("sessions.id"))
+    session_id: Mapped[int | None] = mapped_column(ForeignKey("sessions.id"), index=True)
     stage: Mapped[str] = mapped_column(String(20))
     state: Mapped[str] = mapped_column(String(20), default="open")
     round: Mapped[int] = mapped_column(default=1)
@@ -224,13 +225,13 @@ class Masklet(Table):
     __tablename__ = "masklets"
     id: Mapped[int] = mapped_column(primary_key=True)
     object_id: Mapped[int] = mapped_column(ForeignKey("objects.id"), index=True)
-    session_id: Mapped[int | None] = mapped_column(ForeignKey("sessions.id"))
-    task_id: Mapped[int | None] = mapped_column(ForeignKey("tasks.id"))
+    session_id: Mapped[int | None] = mapped_column(ForeignKey("sessions.id"), index=True)
+    task_id: Mapped[int | None] = mapped_column(ForeignKey("tasks.id"), index=True)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     edited: Mapped[int] = mapped_column(default=0)  # annotated frames that were prompted
     clicks: Mapped[int] = mapped_column(default=0)
-    frames: Mapped[int] = mapped_column(default=0)  # annotated frames with a mask
-    quality: Mapped[float] = mapped_column(default=0.0)  # mean confidence
+    frames: Mapped[int] = mapped_column(default=0)  # annotated frames, also where it is absent
+    quality: Mapped[float] = mapped_column(default=0.0)  # mean certainty
     created: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -254,7 +255,7 @@ class Judgement(Table):
     __tablename__ = "judgements"
     id: Mapped[int] = mapped_column(primary_key=True)
     masklet_id: Mapped[int] = mapped_column(ForeignKey("masklets.id"), index=True)
-    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"))
+    task_id: Mapped[int | None] = mapped_column(ForeignKey("tasks.id"), index=True)  # None: of a model's own
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     verdict: Mapped[str | None] = mapped_column(String(20))
     comment: Mapped[str] = mapped_column(Text, default="")

@@ -1,0 +1,74 @@
+"""How a project works: its stages, who does them, and how long a task is kept for somebody who is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from .errors import Refused
+from .schema import STAGES, Project, Stage
+
+
+@dataclass(frozen=True)
+class ProjectSettings:
+    """What ``Project.settings`` holds.
+
+    Attributes:
+        stages: What is done with a video, in order: some of select, track, verify.
+        annotators: People who track each video, for agreement; each has a copy of the session.
+        lease_seconds: After so long without a sign of life a task is free for others.
+        own_review: Whether who tracked an object may verify it.
+        simulated: Seconds of work are what clients say, not at most what passed on the server's clock.
+
+    Raises:
+        Refused: A value is none of these.
+    """
+
+    stages: tuple[Stage, ...] = STAGES
+    annotators: int = 1
+    lease_seconds: float = 60
+    own_review: bool = False
+    simulated: bool = False
+
+    def __post_init__(self) -> None:
+        known = [stage for stage in STAGES if stage in self.stages]
+        if not self.stages or list(self.stages) != known:
+            raise Refused(f"stages are {list(self.stages)}, expected some of {list(STAGES)} in this order")
+        if not (_is_number(self.annotators) and 1 <= self.annotators <= 20 and self.annotators == int(self.annotators)):
+            raise Refused(f"annotators is {self.annotators!r}, expected a whole number from 1 to 20")
+        if self.annotators > 1 and not {"select", "track"} <= {*self.stages}:
+            raise Refused("several annotators need the stages select and track: they must mean the same objects")
+        if not (_is_number(self.lease_seconds) and 1 <= self.lease_seconds <= 86_400):
+            raise Refused(f"lease_seconds is {self.lease_seconds!r}, expected 1 to 86400")
+        for name in ("own_review", "simulated"):
+            if not isinstance(getattr(self, name), bool):
+                raise Refused(f"{name} is {getattr(self, name)!r}, expected true or false")
+
+    @staticmethod
+    def of(project: Project) -> ProjectSettings:
+        """Those of a project."""
+        return ProjectSettings.read(project.settings)
+
+    @staticmethod
+    def read(values: Mapping[str, Any]) -> ProjectSettings:
+        """From JSON; what is not said is as by default.
+
+        Raises:
+            Refused: A name is unknown or a value wrong.
+        """
+        unknown = values.keys() - {field.name for field in fields(ProjectSettings)}
+        if unknown:
+            raise Refused(f"{', '.join(sorted(unknown))}: no such setting of a project")
+        stages = values.get("stages", STAGES)
+        if not (isinstance(stages, (list, tuple)) and all(isinstance(stage, str) for stage in stages)):
+            raise Refused(f"stages is {stages!r}, expected a list")
+        return ProjectSettings(**{**values, "stages": tuple(stages)})
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**asdict(self), "stages": list(self.stages)}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
