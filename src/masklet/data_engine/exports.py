@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -124,7 +125,8 @@ def _read(
             counted.videos += 1
             counted.objects += len(found.edited)
             counted.masks += sum(map(len, found.masks.masks.values()))
-            yield found
+            with closing(found.pictures):
+                yield found
         if report is not None:
             report(done / len(videos))
 

@@ -30,6 +30,7 @@ class FinishedVideo:
 
     Attributes:
         masks: The masks and the pictures; frames that are not annotated have no entry.
+        pictures: The pictures, to be closed.
         fps: Frames per second, where the video has a clock.
         automatic: Objects that nobody drew.
         edited: Annotated frames that were prompted, by object.
@@ -37,6 +38,7 @@ class FinishedVideo:
     """
 
     masks: VideoMasks
+    pictures: PackedFrames
     fps: float | None
     automatic: frozenset[int]
     edited: Mapping[int, int]
@@ -101,6 +103,7 @@ def finished_video(
                 masks[one.frame][number] = {"size": [*size], "counts": one.counts.decode("ascii")}
     unknown = {frame: frozenset(masklets.keys() - numbers) for frame, numbers in named.items()}
     categories = {one.number: one.name for one in wanted if not _UNNAMED.fullmatch(one.name)}
+    pictures = PackedFrames(video.name, workspace.pack(video.key))
     return FinishedVideo(
         VideoMasks(
             name,
@@ -110,9 +113,10 @@ def finished_video(
             {frame: numbers for frame, numbers in sorted(unknown.items()) if numbers},
             {number: category for number, category in categories.items() if number in masklets},
             False,
-            PackedFrames(video.name, workspace.pack(video.key)),
+            pictures,
             video.name,
         ),
+        pictures,
         video.fps,
         frozenset(one.number for one in wanted if one.origin == "automatic"),
         {number: masklet.edited for number, masklet in masklets.items()},

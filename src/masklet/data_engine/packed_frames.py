@@ -24,6 +24,7 @@ class PackedFrames:
 
     def count(self) -> int:
         """Number of frames."""
+        assert self._pack.length is not None
         return self._pack.length
 
     def size(self) -> tuple[int, int]:
@@ -41,6 +42,12 @@ class PackedFrames:
     def file(self, index: int) -> str:
         """A name for a frame."""
         return f"{self.where}, frame {index}"
+
+    def close(self) -> None:
+        """Close the pack; it is opened again when asked for."""
+        if "_pack" in vars(self):
+            self._pack.close()
+            del self._pack
 
     @cached_property
     def _pack(self) -> FramePack:
