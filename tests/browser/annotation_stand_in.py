@@ -52,6 +52,8 @@ def picture(t: int) -> bytes:
     cv2.circle(image, at, RADIUS, (60, 90, 225), -1, cv2.LINE_AA)
     cv2.circle(image, (at[0] - 9, at[1] - 9), 8, (150, 170, 250), -1, cv2.LINE_AA)
     cv2.rectangle(image, (330 - t // 2, 170), (400 - t // 2, 220), (190, 160, 60), -1)
+    for bit in range(8):  # the number for tests: a row of squares, white for 1
+        cv2.rectangle(image, (8 + 12 * bit, 248), (18 + 12 * bit, 262), (255,) * 3 if t >> bit & 1 else (0,) * 3, -1)
     cv2.putText(image, str(t), (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
     return cv2.imencode(".jpg", image)[1].tobytes()
 
@@ -114,11 +116,13 @@ class StandIn:
     """The server's memory, and knobs for the tests."""
 
     accounts: bool = False
+    automatic: bool = True  # a model has proposed an object
     role: str = "admin"
     signed_in: bool = False
     targets: dict[int, Target] = field(default_factory=dict)
     undo: list[tuple[str, dict[int, Target]]] = field(default_factory=list)
     redo: list[tuple[str, dict[int, Target]]] = field(default_factory=list)
+    next_number: int = 1
     running: dict[str, Any] | None = None
     step: float = 0.01  # seconds a tracked frame takes
     answered: dict[str, dict[str, Any]] = field(default_factory=dict)  # action name -> reply
@@ -153,6 +157,8 @@ class StandIn:
             }
             for one in self.targets.values()
         ]
+        nothing = {"prompted": [], "tracked": [], "locks": [], "active": None, "absent": [], "edits": []}
+        objects += [{**AUTOMATIC, **nothing}] if self.automatic else []
         return {
             "objects": objects,
             "undo": self.undo[-1][0] if self.undo else None,
@@ -379,30 +385,35 @@ def stand_in_app(memory: StandIn) -> FastAPI:
         return memory.comments[-1]
 
     @app.get("/api/projects/{number}/statistics")
-    def _statistics() -> dict[str, Any]:
+    def _statistics() -> list[dict[str, Any]]:
         return STATISTICS
 
     @app.get("/api/table1")
-    def _table1(projects: str, reference: int) -> dict[str, Any]:
+    def _table1(projects: str, reference: int) -> list[dict[str, Any]]:
+        sizes = ("all", "small", "medium", "large")
         rows = [
-            (1, 37.8, 1.0, 4.8, None),
-            (3, 4.5, 0.1904, 2.68, {"all": 0.891, "small": 0.728, "medium": 0.818, "large": 1.0}),
+            ("Street scenes, by hand", 1, 37.8, 100.0, 4.8, (None,) * 4),
+            ("Street scenes", 3, 4.5, 19.04, 2.68, (89.1, 72.8, 81.8, 100.0)),
         ]
-        names = ("project", "phase", "seconds_a_frame", "edited_share", "clicks_per_edited_frame", "alignment")
+        names = ("project", "phase", "seconds_a_frame", "edited_frames_percent", "clicks_per_edited_frame")
         wanted = rows if "," in projects else rows[1:]
-        return {"rows": [dict(zip(names, ("Street scenes", *row), strict=True)) for row in wanted]}
+        return [
+            dict(zip(names, row[:5], strict=True))
+            | {f"alignment_{size}": share for size, share in zip(sizes, row[5], strict=True)}
+            for row in wanted
+        ]
 
     @app.get("/api/projects/{number}/jobs")
     def _jobs() -> list[dict[str, Any]]:
         for job in memory.jobs:
             job["progress"] = min(1.0, job["progress"] + 0.34)
             if job["progress"] == 1.0 and job["state"] == "running":
-                job["state"] = "done"
+                job |= {"state": "done", "file": job["kind"] == "export"}
         return memory.jobs
 
     def job(kind: str, **more: Any) -> dict[str, Any]:
-        memory.jobs.append({"id": len(memory.jobs) + 1, "kind": kind, "state": "running", "progress": 0.0, **more})
-        memory.jobs[-1] |= {"error": None, "created": CREATED}
+        memory.jobs.append({"id": len(memory.jobs) + 1, "kind": kind, "state": "running", "progress": 0.0} | more)
+        memory.jobs[-1] |= {"error": None, "created": CREATED, "file": False}
         return memory.jobs[-1]
 
     @app.post("/api/projects/{number}/exports", status_code=202)
@@ -442,35 +453,23 @@ def stand_in_app(memory: StandIn) -> FastAPI:
     return app
 
 
-STATISTICS: dict[str, Any] = {
-    "total": {
-        "seconds_a_frame": 4.6,
-        "edited_share": 0.19,
-        "clicks_per_edited_frame": 2.7,
-        "acceptance": 0.84,
-        "masklets": 132,
-    },
-    "annotators": [
-        {
-            "user": user,
-            "stage": stage,
-            "tasks": tasks,
-            "seconds": 120.0 * tasks,
-            "tasks_an_hour": rate,
-            "seconds_a_frame": pace,
-            "edited_share": share,
-            "clicks_per_edited_frame": clicks,
-            "acceptance": accepted,
-        }
-        for user, stage, tasks, rate, pace, share, clicks, accepted in (
-            ("ada", "select", 14, 40.0, None, None, None, None),
-            ("ada", "track", 31, 12.5, 4.2, 0.17, 2.4, 0.9),
-            ("alan", "track", 22, 9.1, 5.3, 0.23, 3.1, 0.77),
-            ("grace", "verify", 50, 88.0, None, None, None, None),
-        )
-    ],
-    "days": [{"day": f"2025-01-{day:02d}", "masklets": 8 + (day * 7) % 11} for day in range(1, 13)],
-}
+def effort(stage: str, annotator: str | None, day: str | None, tasks: int, *rates: float | None) -> dict[str, Any]:
+    """A row of the statistics; rates as below."""
+    names = ("tasks_an_hour", "seconds_a_frame", "edited_share", "clicks_per_edited_frame", "acceptance_rate")
+    row = {"stage": stage, "annotator": annotator, "day": day, "tasks": tasks, "seconds": 120.0 * tasks}
+    return row | {"masklets": 3 * tasks} | dict(zip(names, rates or (None,) * 5, strict=True))
+
+
+STATISTICS = [
+    effort("select", None, None, 14, 40.0, None, None, None, None),
+    effort("track", None, None, 53, 11.0, 4.6, 0.19, 2.7, 0.84),
+    effort("verify", None, None, 50, 88.0, None, None, None, None),
+    effort("select", "ada", None, 14, 40.0, None, None, None, None),
+    effort("track", "ada", None, 31, 12.5, 4.2, 0.17, 2.4, 0.9),
+    effort("track", "alan", None, 22, 9.1, 5.3, 0.23, 3.1, 0.77),
+    effort("verify", "grace", None, 50, 88.0, None, None, None, None),
+    *(effort("track", None, f"2025-01-{day:02d}", 2 + (day * 7) % 5) for day in range(1, 13)),
+]
 
 
 async def _live(memory: StandIn, socket: WebSocket) -> None:
@@ -543,7 +542,8 @@ def _done(memory: StandIn, message: dict[str, Any]) -> dict[str, Any]:
         other.append((what, copy.deepcopy(memory.targets)))
         memory.targets = targets
     elif kind == "object_add":
-        number = number or max(memory.targets, default=0) + 1
+        number = number or memory.next_number
+        memory.next_number = number + 1
         memory.targets[number] = Target(number, message.get("label") or f"Object {number}", message["colour"])
         return {"object": number}
     elif kind == "object_remove":
@@ -557,10 +557,11 @@ def _done(memory: StandIn, message: dict[str, Any]) -> dict[str, Any]:
     elif kind == "merge":
         memory.targets[number].masks |= memory.targets.pop(message["other"]).masks
     elif kind == "split":
-        one, new = memory.targets[number], max(memory.targets) + 1
+        one, new = memory.targets[number], memory.next_number
+        memory.next_number += 1
         memory.targets[new] = Target(new, f"Object {new}", "#3fb950", {k: v for k, v in one.masks.items() if k >= t})
         one.masks = {k: v for k, v in one.masks.items() if k < t}
-        return {"object": new}
+        return {"other": new}
     elif number is not None:
         return _changed(memory.targets[number], message)
     return {}

@@ -47,24 +47,23 @@ function connection(editor) {
   return dot;
 }
 
-/** Masklets of others on this video, for not selecting an object twice. */
-async function showGuests(editor, panel) {
+/** Masks that were handed in or proposed, dashed where the session has none of its own. */
+function showStored(editor) {
   const { id } = editor.video;
-  const objects = await get(`videos/${id}/objects`);
-  const own = new Set(editor.session.objects.map((one) => one.number));
-  const others = objects.filter((one) => !own.has(one.number) && one.origin === "automatic" && one.state !== "removed" && one.state !== "ill_defined");
-  if (!others.length) return;
   const masks = new MaskStore(editor.video, async (first, count) => (await get(`videos/${id}/masks`, { first, count })).masks);
+  const show = () => {
+    const objects = editor.session.objects.filter((one) => one.origin !== "manual" && !one.prompted.length && !one.tracked?.length);
+    editor.viewer.guests = objects.map((object) => ({ object, masks }));
+    if (objects.length) masks.want(editor.frame, editor.player.direction);
+  };
   masks.changed.on(() => editor.stage.invalidate("masks"));
-  editor.player.moved.on((frame) => masks.want(frame, editor.player.direction));
-  masks.want(editor.frame);
-  editor.viewer.guests = others.map((object) => ({ object, masks }));
-  panel.drawGuests(editor.viewer.guests);
+  editor.session.changed.on(show);
+  editor.player.moved.on(show);
 }
 
 /** An answer to the lost lease: the task is taken again, or left. */
-async function leaseLost(task, context) {
-  const again = await ask(t("lease.lost"), h("p", {}, t("lease.lost_note")), { accept: t("lease.again") });
+async function leaseLost(task, context, error) {
+  const again = await ask(t("lease.lost"), h("p", {}, error ?? t("lease.lost_note")), { accept: t("lease.again") });
   if (!again) return context.go(`projects/${task.project}/tasks`);
   if (await attempt(() => post(`tasks/${task.id}/claim`))) context.reload();
   else context.go(`projects/${task.project}/tasks`);
@@ -81,7 +80,7 @@ export function annotateScreen(context, task) {
   const submit = async () => {
     if (session.running) return void notice(t("submit.running"));
     if (!(await ask(t("submit.title"), h("p", {}, t(`submit.${task.stage}`)), { accept: t("submit.accept") }))) return;
-    const done = await attempt(() => post(`tasks/${task.id}/submit`, { lease: task.lease }));
+    const done = await attempt(() => post(`tasks/${task.id}/submit`, { lease: task.lease, seconds: session.clock.take() }));
     if (done === undefined) return;
     leaving = true;
     notice(t("submit.done"), "good");
@@ -127,12 +126,9 @@ export function annotateScreen(context, task) {
     h("main", { class: "picture", "aria-label": t("stage.area") }, stage.element, hint), panel.element,
     h("div", { class: "transport" }, playControls(viewer), trackControls(editor)), editor.timeline.element);
 
-  session.lost.on(() => leaseLost(task, context));
+  session.lost.on((error) => leaseLost(task, context, error));
   editor.timeline.ranged.on(() => panel.drawPosition());
-  const once = session.changed.on(() => {
-    once();
-    attempt(() => showGuests(editor, panel));
-  });
+  showStored(editor);
   const warn = (event) => !leaving && session.live.unanswered && event.preventDefault();
   addEventListener("beforeunload", warn);
   window.maskletEditor = editor;  // for tests and the curious

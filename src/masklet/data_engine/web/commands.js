@@ -65,7 +65,7 @@ export function editCommands(editor, { space, panel, submit, help, theme }) {
     command("object_before", "objects", ["q"], () => editor.selectBy(-1)),
     command("object_after", "objects", ["r"], () => editor.selectBy(1)),
     ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((at) => command(`object_${at}`, "objects", [String(at)], () => {
-      const object = editor.session.objects[at - 1];
+      const object = editor.objects[at - 1];
       if (object) editor.select(object.number);
     })),
     command("rename", "objects", ["F2"], selected((number) => panel.rename(number))),

@@ -18,6 +18,9 @@ function freeColour(objects) {
   return COLOURS.reduce((best, colour) => (uses(colour) < uses(best) ? colour : best));
 }
 
+/** Whether a model or a file made an object and nobody has taken it up: proposed, or accepted as it is. */
+const isGuest = (one) => one.origin !== "manual" && !one.prompted.length && !one.tracked?.length && (one.state === "proposed" || one.state === "satisfactory");
+
 export class Editor {
   changed = new Signal();
   suggestions = [];
@@ -52,6 +55,16 @@ export class Editor {
     this.session.close();
   }
 
+  /** What is worked on. */
+  get objects() {
+    return this.session.objects.filter((one) => !isGuest(one));
+  }
+
+  /** What a model has found and nobody works on. */
+  get guests() {
+    return this.session.objects.filter(isGuest);
+  }
+
   get selected() {
     return this.session.object(this.viewer.selected) ?? null;
   }
@@ -84,15 +97,15 @@ export class Editor {
 
   #sessionChanged(error) {
     if (error) notice(t("track.failed", { error }), "bad");
-    this.viewer.objects = this.session.objects;
-    if (!this.selected) this.viewer.selected = this.session.objects.at(-1)?.number ?? null;
+    this.viewer.objects = this.objects;
+    if (!this.selected) this.viewer.selected = this.objects.at(-1)?.number ?? null;
     this.#lanes();
     this.stage.invalidate("masks", "cursor");
     this.changed.emit();
   }
 
   #lanes() {
-    const lanes = this.session.objects.map((one) => ({ ...one, hidden: !this.viewer.visible(one.number), score: this.session.scores.get(one.number) }));
+    const lanes = this.objects.map((one) => ({ ...one, hidden: !this.viewer.visible(one.number), score: this.session.scores.get(one.number) }));
     this.timeline.setLanes(lanes, this.viewer.selected);
   }
 
@@ -157,6 +170,12 @@ export class Editor {
 
   act(kind, fields) {
     return attempt(() => this.session.act(kind, fields));
+  }
+
+  /** Makes what follows the position another object, and takes that. */
+  async split(object) {
+    const reply = await this.act("split", { object, frame: this.frame });
+    if (reply?.other !== undefined) this.select(reply.other);
   }
 
   async undo() {
@@ -230,7 +249,7 @@ export class Editor {
   }
 
   selectBy(step) {
-    const numbers = this.session.objects.map((one) => one.number);
+    const numbers = this.objects.map((one) => one.number);
     if (numbers.length) this.select(numbers[(numbers.indexOf(this.viewer.selected) + step + numbers.length) % numbers.length]);
   }
 

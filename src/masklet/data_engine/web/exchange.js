@@ -32,8 +32,8 @@ export async function exchangeTab(context, project) {
     return [t(`job.${job.kind}`), job.format ? t(`format.${job.format}`) : "–",
       busy ? h("span", { class: "row" }, bar, `${Math.round(100 * job.progress)} %`) : h("span", { class: `badge ${job.state}` }, t(`job.${job.state}`), job.error && `: ${job.error}`),
       moment(job.created),
-      job.kind === "export" && job.state === "done" ? h("a", { class: "button small", href: new URL(`jobs/${job.id}/file`, API), download: "" }, icon("download"), t("exchange.fetch"))
-        : busy && button(t("cancel"), () => attempt(async () => {
+      job.file && manages ? h("a", { class: "button small", href: new URL(`jobs/${job.id}/file`, API), download: "" }, icon("download"), t("exchange.fetch"))
+        : busy && manages && button(t("cancel"), () => attempt(async () => {
           await post(`jobs/${job.id}/cancel`);
           await load();
         }), { kind: "small" })];
@@ -43,8 +43,9 @@ export async function exchangeTab(context, project) {
   const into = select(IMPORTS.map((one) => [one, t(`format.${one}`)]), "sa_v");
   const file = h("input", { type: "file", accept: ".zip,.json,.xml" });
   const state = h("p", { class: "dim", role: "status" });
+  const which = select(["satisfactory", "all"].map((one) => [one, t(`exchange.${one}`)]), "satisfactory");
   const begin = () => attempt(async () => {
-    await post(`projects/${project.id}/exports`, { format: out.value });
+    await post(`projects/${project.id}/exports`, { format: out.value, which: which.value });
     await load();
   });
   const bring = async () => {
@@ -63,7 +64,7 @@ export async function exchangeTab(context, project) {
   await load();
   return {
     element: h("div", { class: "stack" }, h("div", { class: "columns cards-two" },
-      h("section", { class: "card" }, h("h2", {}, t("exchange.out")), h("p", { class: "dim" }, t("exchange.out_note")), field(t("exchange.format"), out), button(t("exchange.export"), begin, { kind: "main", icon: icon("download") })),
+      manages && h("section", { class: "card" }, h("h2", {}, t("exchange.out")), h("p", { class: "dim" }, t("exchange.out_note")), field(t("exchange.format"), out), field(t("exchange.which"), which), button(t("exchange.export"), begin, { kind: "main", icon: icon("download") })),
       manages && h("section", { class: "card" }, h("h2", {}, t("exchange.in")), h("p", { class: "dim" }, t("exchange.in_note")), field(t("exchange.format"), into), field(t("exchange.file"), file), button(t("exchange.import"), bring, { kind: "main", icon: icon("upload") }), state)), list),
     close() {
       closed = true;

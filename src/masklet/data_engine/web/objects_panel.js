@@ -27,15 +27,18 @@ export class ObjectsPanel {
   }
 
   draw() {
-    const { session, viewer } = this.editor;
-    const numbers = session.objects.map((one) => one.number);
+    const { objects, viewer } = this.editor;
+    const numbers = objects.map((one) => one.number);
     if (numbers.join() !== [...this.#rows.keys()].join() || !numbers.length) {
-      this.#rows = new Map(session.objects.map((one) => [one.number, this.#row(one)]));
+      this.#rows = new Map(objects.map((one) => [one.number, this.#row(one)]));
       replace(this.list, this.#rows.size ? [...this.#rows.values()].map((row) => row.element) : h("li", { class: "empty" }, t("objects.none")));
     }
-    for (const one of session.objects) this.#refresh(this.#rows.get(one.number), one, viewer);
+    for (const one of objects) this.#refresh(this.#rows.get(one.number), one, viewer);
     this.#drawSuggestions();
     this.drawPosition();
+    const key = this.editor.guests.map((one) => `${one.number} ${one.name} ${one.state}`).join();
+    if (key !== this.guestsKey) this.drawGuests();
+    this.guestsKey = key;
   }
 
   #row({ number }) {
@@ -82,7 +85,7 @@ export class ObjectsPanel {
       rename: tool("rename", (object) => this.rename(object)),
       clear: tool("clear", () => editor.clear()),
       trim: tool("trim", (object) => editor.act("trim", { object, ...editor.marked })),
-      split: tool("split", (object) => editor.act("split", { object, frame: editor.frame })),
+      split: tool("split", (object) => editor.split(object)),
       swap: tool("swap", (object) => this.#withOther("swap", object)),
       merge: tool("merge", (object) => this.#withOther("merge", object)),
       remove: tool("remove", (object) => this.remove(object), { icon: icon("trash"), kind: "small danger-text" }),
@@ -100,7 +103,7 @@ export class ObjectsPanel {
     for (const [one, row] of this.shownSuggestions ?? []) row.setAttribute("aria-current", one.frame === frame);
     if (!object) return;
     const { range } = editor.timeline;
-    const others = editor.session.objects.length > 1;
+    const others = editor.objects.length > 1;
     this.toolsTitle.textContent = t("object.tools", { name: object.name });
     this.toolsNote.textContent = t("object.range", { span: range ? t("range.span", { first: range[0], last: range[1] }) : t("range.all") });
     this.tool.clear.disabled = !object.prompted.includes(frame) && !editor.session.masks.get(object.number, frame)?.prompted;
@@ -123,14 +126,14 @@ export class ObjectsPanel {
     replace(this.suggestions, this.shownSuggestions.map(([, row]) => h("li", {}, row)));
   }
 
-  /** Automatic masklets and others that are not of this session: {object, masks}. */
-  drawGuests(guests) {
-    replace(this.guests, guests.length > 0 && h("section", {}, h("h2", {}, t("objects.automatic")),
-      h("p", { class: "note" }, t("objects.automatic_note")),
-      h("ul", { class: "objects" }, guests.map(({ object }) => {
+  /** What a model has found: shown, and taken up by whoever wants to change it. */
+  drawGuests() {
+    const { guests } = this.editor;
+    replace(this.guests, guests.length > 0 && h("section", {}, h("h2", {}, t("objects.automatic")), h("p", { class: "note" }, t("objects.automatic_note")),
+      h("ul", { class: "objects" }, guests.map((one) => {
         const swatch = h("i", { class: "swatch" });
-        swatch.style.background = object.colour;
-        return h("li", { class: "object guest" }, swatch, h("span", {}, object.name), h("small", {}, t(`state.${object.state}`)));
+        swatch.style.background = one.colour;
+        return h("li", { class: "object guest" }, swatch, h("span", {}, one.name), h("small", {}, t(`state.${one.state}`)));
       }))));
   }
 
@@ -151,7 +154,7 @@ export class ObjectsPanel {
 
   async #withOther(kind, number) {
     const { session } = this.editor;
-    const others = session.objects.filter((one) => one.number !== number);
+    const others = this.editor.objects.filter((one) => one.number !== number);
     const choice = select(others.map((one) => [one.number, one.name]), undefined, undefined, { "aria-label": t(`object.${kind}_with`) });
     const text = h("p", {}, t(`object.${kind}_sure`, { name: session.object(number).name }));
     const other = await ask(t(`object.${kind}`), [text, choice], { accept: t(`object.${kind}`), read: () => Number(choice.value) });

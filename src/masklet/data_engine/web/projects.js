@@ -12,7 +12,7 @@ const sum = (counts) => Object.values(counts ?? {}).reduce((all, one) => all + o
 function projectForm() {
   const name = h("input", { required: true, maxlength: 200, autocomplete: "off" });
   const phase = select([[3, t("phase.3")], [2, t("phase.2")], [1, t("phase.1")]], 3);
-  const model = h("input", { required: true, value: "nano", maxlength: 300, autocomplete: "off" });
+  const model = h("input", { placeholder: t("project.model_default"), maxlength: 200, autocomplete: "off" });
   const every = h("input", { type: "number", min: 1, max: 1000, value: 1, required: true });
   const annotators = h("input", { type: "number", min: 1, max: 20, value: 1, required: true });
   const stages = ["select", "track", "verify"].map((stage) => [stage, h("input", { type: "checkbox", checked: true, id: `stage-${stage}` })]);
@@ -23,7 +23,7 @@ function projectForm() {
       h("div", { class: "columns" }, field(t("project.model"), model), field(t("project.every"), every), field(t("project.annotators"), annotators)),
       h("fieldset", {}, h("legend", {}, t("project.stages")), stages.map(([stage, box]) => check(box, t(`stage.${stage}`)))), check(own, t("project.own_review"))),
     read: () => ({
-      name: name.value.trim(), phase: Number(phase.value), model: model.value.trim(), every: Number(every.value),
+      name: name.value.trim(), phase: Number(phase.value), model: model.value.trim() || null, every: Number(every.value),
       settings: { stages: stages.filter(([, box]) => box.checked).map(([stage]) => stage), annotators: Number(annotators.value), own_review: own.checked },
     }),
   };

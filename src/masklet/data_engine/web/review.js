@@ -13,6 +13,7 @@ import { Pointers } from "./pointers.js";
 import { switchTheme } from "./settings.js";
 import { lookControls, playControls } from "./transport.js";
 import { Viewer } from "./viewer.js";
+import { beatOf } from "./session.js";
 import { WorkClock } from "./work_clock.js";
 
 const WORST = 8;
@@ -53,7 +54,7 @@ class Review {
     this.summary = h("dl", { class: "summary" });
     this.viewer.player.moved.on(() => this.drawPosition());
     this.masks.want(0);
-    this.beat = setInterval(() => this.#heartbeat(), 15_000);
+    this.beat = setInterval(() => this.#heartbeat(), beatOf(task));
     this.viewer.timeline.setLanes([{ ...object, prompted: [] }], object.number);
     attempt(() => this.#readAll());
     attempt(() => this.#readJudgements());

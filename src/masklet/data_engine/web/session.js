@@ -12,6 +12,12 @@ export const uuid = () => crypto.randomUUID?.() ?? [...crypto.getRandomValues(ne
   .map((byte, i) => ((i === 6 ? (byte & 15) | 64 : i === 8 ? (byte & 63) | 128 : byte) | 256).toString(16).slice(1) + ([3, 5, 7, 9].includes(i) ? "-" : ""))
   .join("");  // randomUUID is for secure pages only, and a laboratory's server may be plain http
 
+/** Milliseconds between two signs of life: a third of the lease. */
+export function beatOf(task) {
+  const lease = task.lease_expires ? new Date(task.lease_expires) - Date.now() : 60_000;
+  return Math.max(1000, Math.min(20_000, lease / 3));
+}
+
 export class Session {
   changed = new Signal();
   scored = new Signal();
@@ -35,8 +41,7 @@ export class Session {
     this.live = new Live(task, () => this.#held());
     this.masks = new MaskStore(task.video, async (first, count) => (await this.live.send("masks", { first, count })).masks);
     this.live.event.on((event) => this.#event(event));
-    const lease = task.lease_expires ? new Date(task.lease_expires) - Date.now() : 60_000;
-    this.#beat = setInterval(() => this.live.state === "open" && this.#heartbeat(), Math.max(2000, Math.min(20_000, lease / 3)));
+    this.#beat = setInterval(() => this.live.state === "open" && this.#heartbeat(), beatOf(task));
   }
 
   object(number) {
@@ -103,7 +108,7 @@ export class Session {
   suggest = async (k) => (await this.live.send("suggest", { k })).suggestions;
 
   #keep(masks) {
-    for (const mask of masks) if (mask.points) this.#dots.delete(`${mask.object} ${mask.frame}`);
+    for (const mask of masks) if (mask.points !== undefined) this.#dots.delete(`${mask.object} ${mask.frame}`);
     this.masks.put(masks);
     for (const mask of masks) this.#score(mask);
     this.scored.emit();
@@ -134,7 +139,7 @@ export class Session {
       this.#scoreSoon();
     } else if (event.event === "lease_lost") {
       this.close("lease_lost");
-      this.lost.emit();
+      this.lost.emit(event.error);
     }
   }
 

@@ -11,21 +11,23 @@ function tile(name, value) {
   return h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, value));
 }
 
-function plots({ annotators, days }) {
-  const tracking = annotators.filter((one) => one.stage === "track");
-  const of = (rows, field, factor = 1) => rows.map((one) => [one.user, one[field] === null || one[field] === undefined ? null : factor * one[field]]);
-  const some = (rows) => rows.some(([, value]) => value !== null && value !== undefined);
-  const stages = ["select", "track", "verify"];
-  const pace = stages.flatMap((stage) => annotators.filter((one) => one.stage === stage).map((one) => [`${one.user} · ${t(`stage.${stage}`)}`, one.tasks_an_hour]));
+function plots({ people, days }) {
+  const tracking = people.filter((one) => one.stage === "track");
+  const of = (rows, field, factor = 1) => rows.map((one) => [one.annotator, one[field] === null ? null : factor * one[field]]);
+  const some = (rows) => rows.some(([, value]) => value !== null);
+  const pace = people.map((one) => [`${one.annotator} · ${t(`stage.${one.stage}`)}`, one.tasks_an_hour]);
+  const handed = days.filter((one) => one.stage === "track").map((one) => [one.day.slice(5), one.masklets]);
   return [
     [of(tracking, "seconds_a_frame"), (rows) => bars(t("statistics.seconds_a_frame"), rows)],
     [of(tracking, "edited_share", 100), (rows) => bars(t("statistics.edited_share"), rows, { unit: " %" })],
     [of(tracking, "clicks_per_edited_frame"), (rows) => bars(t("statistics.clicks"), rows, { digits: 2 })],
     [pace, (rows) => bars(t("statistics.throughput"), rows)],
-    [of(tracking, "acceptance", 100), (rows) => bars(t("statistics.acceptance"), rows, { digits: 0, unit: " %" })],
-    [days.map((one) => [one.day.slice(5), one.masklets]), (rows) => line(t("statistics.days"), rows, { digits: 0 })],
+    [of(tracking, "acceptance_rate", 100), (rows) => bars(t("statistics.acceptance"), rows, { digits: 0, unit: " %" })],
+    [handed, (rows) => line(t("statistics.days"), rows, { digits: 0 })],
   ].filter(([rows]) => some(rows)).map(([rows, plot]) => plot(rows));
 }
+
+const inPercent = (value, digits) => percent(value === null ? null : value / 100, digits);
 
 /** Phases beside each other, as the paper's table 1 lays them out. */
 async function tableOne(project, projects) {
@@ -33,10 +35,10 @@ async function tableOne(project, projects) {
   const area = h("div", {});
   let reference = project.id;
   const load = () => attempt(async () => {
-    const { rows } = await get("table1", { projects: [...chosen].join(","), reference });
+    const rows = await get("table1", { projects: [...chosen].join(","), reference });
     replace(area, table([t("table1.project"), t("table1.phase"), t("statistics.seconds_a_frame"), t("statistics.edited_share"), t("statistics.clicks"), t("table1.all"), t("table1.small"), t("table1.medium"), t("table1.large")],
-      rows.map((row) => [row.project, t(`phase.${row.phase}`), number(row.seconds_a_frame, 1), percent(row.edited_share, 2), number(row.clicks_per_edited_frame, 2),
-        ...["all", "small", "medium", "large"].map((size) => percent(row.alignment?.[size]))]), { numeric: [2, 3, 4, 5, 6, 7, 8], caption: t("table1.name") }));
+      rows.map((row) => [row.project, t(`phase.${row.phase}`), number(row.seconds_a_frame, 1), inPercent(row.edited_frames_percent, 2), number(row.clicks_per_edited_frame, 2),
+        ...["all", "small", "medium", "large"].map((size) => inPercent(row[`alignment_${size}`]))]), { numeric: [2, 3, 4, 5, 6, 7, 8], caption: t("table1.name") }));
   });
   const boxes = projects.map((one) => h("label", { class: "row check" }, h("input", { type: "checkbox", checked: chosen.has(one.id), on: { change: (event) => {
     if (event.target.checked) chosen.add(one.id);
@@ -53,18 +55,20 @@ async function tableOne(project, projects) {
 }
 
 export async function statisticsTab(context, project) {
-  const [numbers, projects] = await Promise.all([get(`projects/${project.id}/statistics`), get("projects")]);
-  const total = numbers.total;
+  const [rows, projects] = await Promise.all([get(`projects/${project.id}/statistics`), get("projects")]);
+  const people = rows.filter((one) => one.annotator !== null);
+  const days = rows.filter((one) => one.day !== null);
+  const total = rows.find((one) => one.stage === "track" && one.annotator === null && one.day === null) ?? {};
   return {
     element: h("div", { class: "stack" },
       h("div", { class: "row between" }, h("dl", { class: "tiles" },
         tile(t("statistics.seconds_a_frame"), number(total.seconds_a_frame, 1)), tile(t("statistics.edited_share"), percent(total.edited_share)), tile(t("statistics.clicks"), number(total.clicks_per_edited_frame, 2)),
-        tile(t("statistics.acceptance"), percent(total.acceptance, 0)), tile(t("statistics.masklets"), number(total.masklets))),
+        tile(t("statistics.acceptance"), percent(total.acceptance_rate, 0)), tile(t("statistics.masklets"), number(total.masklets))),
       h("a", { class: "button", href: new URL(`projects/${project.id}/statistics.csv`, API), download: "" }, icon("download"), "CSV")),
-      h("div", { class: "plots" }, plots(numbers)),
+      h("div", { class: "plots" }, plots({ people, days })),
       h("h2", {}, t("statistics.by_annotator")),
       table([t("user"), t("tasks.stage"), t("statistics.tasks"), t("statistics.hours"), t("statistics.throughput"), t("statistics.seconds_a_frame"), t("statistics.edited_share"), t("statistics.clicks"), t("statistics.acceptance")],
-        numbers.annotators.map((one) => [one.user, t(`stage.${one.stage}`), number(one.tasks), number(one.seconds / 3600, 2), number(one.tasks_an_hour, 1), number(one.seconds_a_frame, 1), percent(one.edited_share), number(one.clicks_per_edited_frame, 2), percent(one.acceptance, 0)]),
+        people.map((one) => [one.annotator, t(`stage.${one.stage}`), number(one.tasks), number(one.seconds / 3600, 2), number(one.tasks_an_hour, 1), number(one.seconds_a_frame, 1), percent(one.edited_share), number(one.clicks_per_edited_frame, 2), percent(one.acceptance_rate, 0)]),
         { numeric: [2, 3, 4, 5, 6, 7, 8], caption: t("statistics.by_annotator"), empty: t("statistics.none") }),
       await tableOne(project, projects)),
   };

@@ -36,7 +36,7 @@ export async function tasksTab(context, project) {
   const row = (task) => {
     const open = task.state === "open" || (task.state === "leased" && task.lease);
     return [task.video.name, task.object?.name ?? "–", t(`stage.${task.stage}`), h("span", { class: `badge ${task.state}` }, t(`task.${task.state}`)), number(task.round),
-      number(task.priority, 2), task.assignee?.name ?? task.assignee ?? "–", task.state === "leased" ? moment(task.lease_expires) : "–", number(task.seconds, 0),
+      task.stage === "verify" ? number(task.priority, 2) : "–", task.assignee ?? task.done_by ?? "–", task.state === "leased" ? moment(task.lease_expires) : "–", number(task.seconds, 0),
       open && context.may(PERMISSION[task.stage]) && button(t(task.lease ? "tasks.go_on" : "tasks.take"), () => attempt(async () => {
         if (!task.lease) await post(`tasks/${task.id}/claim`);
         context.go(`tasks/${task.id}`);
