@@ -126,8 +126,32 @@ def test_every_action_is_on_disk_when_it_returns(tiny: Sam2, frames: list[np.nda
     assert state(again) == known
     again.prompt(9, 3, points=[DISC])
     assert on_disk() == state(again)
-    with pytest.raises(ValueError, match="is autosaved, it is up to date: take another path"):
-        again.save(path)
+    again.tag = {"note": 1}
+    again.save(path)
+    again.tag = {"note": 2}
+    with pytest.raises(ValueError, match="unlock"):  # nothing is done, nothing is written
+        again.prompt(3, 2, points=[DISC])
+    assert VideoSession.load(path, frames, tiny).tag == {"note": 1}
+    again.prompt(9, 4, points=[DISC])
+    assert on_disk() == state(again)
+    assert VideoSession.load(path, frames, tiny).tag == {"note": 2}
+
+
+def test_a_frame_that_is_looked_at_stays_encoded_whatever_is_tracked(
+    tiny: Sam2, frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+):
+    session = VideoSession(frames, tiny)
+    session.prompt(0, 1, points=[DISC])
+    features = session.look(8)
+    list(session.propagate(stop=6))
+    assert session.look(8) is features
+    monkeypatch.setattr(session._engine, "encoder", None)
+    session.prompt(8, 2, points=[DISC])
+    monkeypatch.undo()
+    for t in range(4):
+        session.look(t)
+    session.look(5)
+    assert list(session._engine.features) == [8, 1, 2, 3, 5]  # of 8 the memory is to be encoded
 
 
 def test_tracking_is_saved_on_the_way(

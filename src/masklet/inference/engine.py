@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -32,11 +32,13 @@ from .track import ObjectTrack, split_entry, split_prediction, stack_maps, stack
 
 log = logging.getLogger(__name__)
 
+LOOKED_AT = 4
+"""Frames whose features are kept because somebody looks at them."""
 BATCHED_SIDE = 32  # stride-16 maps up to this side are worth batching on a CPU
 
 
 class Engine:
-    """Runs the model on one video; keeps nothing but the features of the last frames and keys of what they read.
+    """Runs the model on one video; keeps nothing but the features of a few frames and keys of what they read.
 
     Args:
         model: The model.
@@ -54,6 +56,7 @@ class Engine:
     ) -> None:
         self.model, self.source, self.options, self._tracks = model, source, options, tracks
         self.features: OrderedDict[int, FrameFeatures] = OrderedDict()
+        self._looked_at: deque[int] = deque(maxlen=LOOKED_AT)
         self.spool = Spool(None if options.max_ram_mb is None else round(1e6 * options.max_ram_mb))
         self.cuts = SceneCuts(source.frame)
         self.encoder = FrameEncoder(model)
@@ -107,6 +110,7 @@ class Engine:
     def drop_features(self) -> None:
         """Let go of what is known of frames besides the objects' state."""
         self.features.clear()
+        self._looked_at.clear()
         if self.reader is not None:
             self.reader.clear()
 
@@ -173,8 +177,15 @@ class Engine:
         features = self.encoded(key)
         return self._moved(features, key, t, self.fit)
 
+    def look(self, t: int) -> FrameFeatures:
+        """Features of a frame, which are kept until some others were looked at, whatever is tracked."""
+        if t in self._looked_at:
+            self._looked_at.remove(t)
+        self._looked_at.append(t)
+        return self.encoded(t)
+
     def encoded(self, t: int, *, ahead: int | None = None) -> FrameFeatures:
-        """Features of a frame; the last two are kept, and those of frames whose prompts wait for their memory.
+        """Features of a frame; kept are the last two, those looked at, and those whose prompts wait for their memory.
 
         While they are computed the frame ``ahead`` is read.
         """
@@ -186,7 +197,7 @@ class Engine:
             self.source.prepare(ahead)
         features = self.encoder(self.fit.pixels(frame, self.options.resample))
         self.features[t] = features
-        needed = {f for track in self._tracks.values() for f in track.pending}
+        needed = {f for track in self._tracks.values() for f in track.pending} | {*self._looked_at}
         for f in list(self.features)[:-2]:
             if f not in needed:
                 del self.features[f]

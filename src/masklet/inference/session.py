@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 from ..interaction.prompts import check_object_id, user_prompt
-from ..structures import Prediction
+from ..structures import FrameFeatures, Prediction
 from ..tracker import Direction
-from ..video.frames import FrameSource, open_source
+from ..video.frames import open_source
 from ..video.live import LiveFrames
 from ..video.reader import EndOfStream
 from .consistency import consistency
@@ -31,7 +31,7 @@ from .results import FrameResult, ObjectResult
 from .run import Run, checked_range, frames_in_order
 from .saving import Autosave, check_fits, header_of, model_of, options_of, source_of, tracks_of
 from .session_file import SessionFile, opened
-from .showing import answered, known
+from .showing import answered, check_seen, known
 from .suggestions import Suggestion, suggest
 from .track import ObjectTrack
 from .turns import Turns, in_turn
@@ -48,6 +48,9 @@ class VideoSession:
         autosave: A new file that is brought up to date after every action, and every second while frames are tracked,
             whatever happens to the process then: go on with :meth:`load`.
 
+    Attributes:
+        tag: What a program notes of a session, as JSON. It is saved with the action that comes next, both or neither.
+
     Raises:
         ValueError: The source cannot be read as video.
         OSError: The file for ``autosave`` exists or cannot be written.
@@ -63,11 +66,9 @@ class VideoSession:
     ) -> None:
         self.model = as_model(model)
         self.options = options or SessionOptions()
-        self.source: FrameSource | LiveFrames
-        if source is None or isinstance(source, LiveFrames):
-            self.source = LiveFrames() if source is None else source
-        else:
-            self.source = source if isinstance(source, FrameSource) else open_source(source)
+        live = LiveFrames() if source is None else source
+        self.source = live if isinstance(live, LiveFrames) else open_source(live)
+        self.tag: dict[str, Any] = {}
         self._given = source, model
         self._tracks: dict[int, ObjectTrack] = {}
         self._engine = Engine(self.model, self.source, self.options, self._tracks)
@@ -111,6 +112,12 @@ class VideoSession:
     def suggest_frames(self, k: int = 1, object_id: int | None = None) -> list[Suggestion]:
         """Frames to correct next, of all objects or for the sake of one: see :func:`~.suggestions.suggest`."""
         return suggest(k, self._tracks if object_id is None else {object_id: self._track(object_id)})
+
+    @in_turn
+    @torch.inference_mode()
+    def look(self, frame: int) -> FrameFeatures:
+        """Encode a frame ahead; it is kept with a few that were looked at before, for prompts on them to be quick."""
+        return self._engine.look(self._engine.checked_frame(frame))
 
     def __enter__(self) -> VideoSession:
         return self
@@ -183,12 +190,7 @@ class VideoSession:
         whole = given if before is None or before.mask is not None or clear else before.extended(given)
         with self._history.event(Event("prompt", object_id, frame, given=given)):
             answer = self._engine.answer(track, frame, whole, anew=anew)
-            if whole.mask is not None and not (answer.logits > 0).any():
-                raise ValueError(
-                    f"the mask of object {object_id} covers {int(whole.mask.sum())} of {whole.mask.size} pixels, which "
-                    f"is less than the model can see at an input of {self.model.config.image_size}: load it with a "
-                    "larger image_size, or crop the video"
-                )
+            check_seen(object_id, whole, answer, self.model.config.image_size)
             track.prompts[frame] = whole
             if frame in track.notes and self.options.keep_corrections:
                 track.corrections[frame] = effect
@@ -270,15 +272,16 @@ class VideoSession:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a file with everything that :meth:`load` needs to go on; the history is not in it.
 
-        Prompts, every mask that was shown, and the memory that frames can still read: no pixels and no weights.
+        Prompts, every mask that was shown, and the memory that frames can still read: no pixels and no weights. The
+        file that is autosaved is brought up to date.
 
         Raises:
-            ValueError: It is the file that is autosaved.
             OSError: It cannot be written; what was there before still is.
         """
         if self._autosaved is not None and Path(path).absolute() == self._autosaved.file.path.absolute():
-            raise ValueError(f"{path} is autosaved, it is up to date: take another path")
-        SessionFile.create(Path(path), self._header(), self._tracks)
+            self._autosave()
+        else:
+            SessionFile.create(Path(path), self._header(), self._tracks)
 
     @classmethod
     def load(
@@ -304,17 +307,16 @@ class VideoSession:
             check_fits(header, file.path, session.source, session.model)
             session._tracks.update(tracks_of(file, session._engine))
             session._engine.cuts.found.update(header["cuts"])
-        session._run_start = header["run_start"]
+        session._run_start, session.tag = header["run_start"], header.get("tag", {})
         if autosave:
             session._autosaved = Autosave(Path(path), header, session._tracks)
         return session
 
     def _header(self) -> dict[str, Any]:
-        given, named = self._given
-        return header_of(self.source, given, self.model, named, self.options, self._progress())
+        return header_of(self.source, self._given[0], self.model, self._given[1], self.options, self._progress())
 
     def _progress(self) -> dict[str, Any]:
-        return {"run_start": self._run_start, "cuts": sorted(self._engine.cuts.found)}
+        return {"run_start": self._run_start, "cuts": sorted(self._engine.cuts.found), "tag": self.tag}
 
     @in_turn
     def _autosave(self, *, rarely: bool = False) -> None:

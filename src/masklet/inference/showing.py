@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..interaction.prompts import UserPrompt
 from ..structures import Prediction
 from ..video.fitting import Fit
 from .results import FrameResult, Shown, frame_result
@@ -48,3 +49,12 @@ def known(t: int, fit: Fit, tracks: Tracks, *, apart: bool) -> FrameResult:
     kept = {i: track.shown.get(t) for i, track in tracks.items()}
     found = {i: fresh.get(i) if one is None else one.result(i, fresh.get(i)) for i, one in kept.items()}
     return FrameResult(t, fit.frame, {i: one for i, one in found.items() if one is not None})
+
+
+def check_seen(object_id: int, given: UserPrompt, answer: Prediction, image_size: int) -> None:
+    """Raise ValueError if a mask that was given is too small for the model's input of some size."""
+    if given.mask is not None and not (answer.logits > 0).any():
+        raise ValueError(
+            f"the mask of object {object_id} covers {int(given.mask.sum())} of {given.mask.size} pixels, which is less "
+            f"than the model can see at an input of {image_size}: load it with a larger image_size, or crop the video"
+        )
