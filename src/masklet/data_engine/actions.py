@@ -148,5 +148,6 @@ def _worked(db: Db, task: Task, seconds: float, at: datetime) -> float:
     """Time that counts: a client may not say that more passed than did."""
     if ProjectSettings.of(found(db, Project, task.project_id)).simulated:
         return seconds
-    last = db.scalar(select(func.max(Action.created)).where(Action.task_id == task.id)) or task.started or at
-    return max(min(seconds, (at - last).total_seconds()), 0.0)
+    before = [task.started, db.scalar(select(func.max(Action.created)).where(Action.task_id == task.id))]
+    since = max((moment for moment in before if moment is not None), default=at)
+    return max(min(seconds, (at - since).total_seconds()), 0.0)

@@ -60,7 +60,7 @@ def hand_in(
         if target.number in touched:
             mine = target.state != "ill_defined"
         elif target.id in back:
-            mine = task.started is None or back[target.id] <= task.started
+            mine = task.started is not None and back[target.id] <= task.started
             meanwhile = meanwhile or not mine
         elif target.state == "selected":
             mine = _is_in_session(db, task, target)
@@ -102,7 +102,7 @@ def _returned(db: Db, task: Task, video: Video) -> dict[int, datetime]:
     last: dict[int, tuple[Task, datetime]] = {}
     query = select(Task, Judgement.created).join(Judgement, Judgement.task_id == Task.id)
     query = query.where(Task.video_id == video.id, Task.stage == "verify", Judgement.verdict.is_not(None))
-    for verified, when in db.execute(query.order_by(Judgement.id)).tuples():
+    for verified, when in db.execute(query.order_by(Judgement.id)):
         last[verified.object_id or 0] = verified, when
     # A model's own masklets, of no session, are corrected in the first one.
     mine = {task.session_id, None} if _copy(db, task) == 0 else {task.session_id}

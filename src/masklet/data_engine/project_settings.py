@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from .errors import Refused
@@ -27,7 +27,7 @@ class ProjectSettings:
 
     stages: tuple[Stage, ...] = STAGES
     annotators: int = 1
-    lease_seconds: float = 60
+    lease_seconds: int | float = 60
     own_review: bool = False
     simulated: bool = False
 
@@ -35,15 +35,12 @@ class ProjectSettings:
         known = [stage for stage in STAGES if stage in self.stages]
         if not self.stages or list(self.stages) != known:
             raise Refused(f"stages are {list(self.stages)}, expected some of {list(STAGES)} in this order")
-        if not (_is_number(self.annotators) and 1 <= self.annotators <= 20 and self.annotators == int(self.annotators)):
-            raise Refused(f"annotators is {self.annotators!r}, expected a whole number from 1 to 20")
+        if not 1 <= self.annotators <= 20:
+            raise Refused(f"annotators is {self.annotators}, expected a number from 1 to 20")
         if self.annotators > 1 and not {"select", "track"} <= {*self.stages}:
             raise Refused("several annotators need the stages select and track: they must mean the same objects")
-        if not (_is_number(self.lease_seconds) and 1 <= self.lease_seconds <= 86_400):
-            raise Refused(f"lease_seconds is {self.lease_seconds!r}, expected 1 to 86400")
-        for name in ("own_review", "simulated"):
-            if not isinstance(getattr(self, name), bool):
-                raise Refused(f"{name} is {getattr(self, name)!r}, expected true or false")
+        if not 1 <= self.lease_seconds <= 86_400:
+            raise Refused(f"lease_seconds is {self.lease_seconds}, expected 1 to 86400")
 
     @staticmethod
     def of(project: Project) -> ProjectSettings:
@@ -57,18 +54,26 @@ class ProjectSettings:
         Raises:
             Refused: A name is unknown or a value wrong.
         """
-        unknown = values.keys() - {field.name for field in fields(ProjectSettings)}
-        if unknown:
-            raise Refused(f"{', '.join(sorted(unknown))}: no such setting of a project")
-        stages = values.get("stages", STAGES)
-        if not (isinstance(stages, (list, tuple)) and all(isinstance(stage, str) for stage in stages)):
-            raise Refused(f"stages is {stages!r}, expected a list")
-        return ProjectSettings(**{**values, "stages": tuple(stages)})
+        for name, value in values.items():
+            if name not in _KINDS:
+                raise Refused(f"a project has no setting {name!r:.50}, but {', '.join(_KINDS)}")
+            kinds, said = _KINDS[name]
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                raise Refused(f"{name} is {value!r:.50}, expected {said}")
+        stages = tuple(values.get("stages", STAGES))
+        if not {*map(str, stages)} <= {*STAGES}:
+            raise Refused(f"stages are {list(stages)!r:.100}, expected some of {list(STAGES)} in this order")
+        return ProjectSettings(**{**values, "stages": stages})
 
     def plain(self) -> dict[str, Any]:
         """As JSON."""
         return {**asdict(self), "stages": list(self.stages)}
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "stages": ((list, tuple), "a list"),
+    "annotators": ((int,), "a whole number"),
+    "lease_seconds": ((int, float), "a number"),
+    "own_review": ((bool,), "true or false"),
+    "simulated": ((bool,), "true or false"),
+}

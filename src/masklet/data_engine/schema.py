@@ -170,7 +170,7 @@ class Task(Table):
     """Something for one person to do: a stage of a video, or for ``verify`` of one object of it.
 
     ``priority``: the lowest comes first (worst first: the expected quality). ``seconds``: work so far.
-    ``done_by`` stays when ``assignee_id`` is let go.
+    ``started``: when who has it, or had it last, took it. ``done_by`` stays when ``assignee_id`` is let go.
     """
 
     __tablename__ = "tasks"

@@ -261,9 +261,10 @@ def _may_do(user: User, stage: Stage, settings: ProjectSettings) -> ColumnElemen
 
 
 def _given(db: Db, task: Task, user: User, project: Project, at: datetime) -> Task:
+    if task.assignee_id != user.id:
+        task.started = at
     task.state, task.assignee_id, task.lease = "leased", user.id, secrets.token_hex(16)
     task.lease_expires = at + timedelta(seconds=ProjectSettings.of(project).lease_seconds)
-    task.started = task.started or at
     db.flush()
     return task
 
