@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -22,6 +24,7 @@ from masklet.data_engine.workspace import Workspace, new_key
 from masklet.masks import rle
 
 SIZE, FRAMES = (36, 52), 9
+FIRST = 1  # id of the project that has masklets
 # A video of the inspected published file has these fields, and no others.
 VIDEO_FIELDS = {
     "video_id": str, "video_duration": float, "video_frame_count": float, "video_height": float, "video_width": float,
@@ -38,7 +41,6 @@ class Engine:
     def __init__(self, root: Path) -> None:
         self.root, self.workspace = root, Workspace(root / "workspace")
         self.database = Database(self.workspace.database)
-        self.database.upgrade()
 
     def project(self, name: str, every: int = 1, size: tuple[int, int] = SIZE) -> tuple[int, int]:
         """Ids of a new project and its video."""
@@ -82,19 +84,26 @@ def _stored(t: int, place: int) -> StoredMask:
     return StoredMask(t, code["counts"].encode(), rle.area(code), 0.9, 5.0, 0.5 + t / 20, t in (0, 5))
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return Engine(tmp_path)
-
-
-@pytest.fixture
-def project(engine: Engine) -> tuple[int, int]:
-    project_id, video_id = engine.project("first")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an engine whose project 1 has video 1 with masklets."""
+    engine = Engine(tmp_path_factory.mktemp("made"))
+    engine.database.upgrade()
+    _, video_id = engine.project("first")
     engine.masklet(video_id, "satisfactory", 0, edited=2, clicks=5, name="dog")
     engine.masklet(video_id, "satisfactory", 1, origin="automatic")
     engine.masklet(video_id, "tracked", 2, edited=1)
     engine.masklet(video_id, "ill_defined", 2)
-    return project_id, video_id
+    engine.database.close()
+    return engine.root
+
+
+@pytest.fixture
+def engine(made: Path, tmp_path: Path) -> Iterator[Engine]:
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    engine = Engine(tmp_path)
+    yield engine
+    engine.database.close()
 
 
 def _exported(engine: Engine, project_id: int, format: str, **options) -> tuple[Path, list[str]]:
@@ -105,8 +114,8 @@ def _exported(engine: Engine, project_id: int, format: str, **options) -> tuple[
 
 
 @pytest.mark.parametrize("format", IMPORT_FORMATS)
-def test_round_trip(engine, project, format):
-    out, _ = _exported(engine, project[0], format)
+def test_round_trip(engine, format):
+    out, _ = _exported(engine, FIRST, format)
     other, video_id = engine.project("second")
     imported = import_masklets(engine.database, other, out, format)
     frames = [0, 4, 8] if format == "sa_v" else list(range(FRAMES))
@@ -128,8 +137,8 @@ def _counts(t: int, place: int) -> tuple[bytes, int]:
     return code["counts"].encode(), rle.area(code)
 
 
-def test_sa_v_has_the_fields_of_published_files(engine, project):
-    out, names = _exported(engine, project[0], "sa_v")
+def test_sa_v_has_the_fields_of_published_files(engine):
+    out, names = _exported(engine, FIRST, "sa_v")
     assert names == ["walk.mp4", "walk_auto.json", "walk_manual.json"]
     with zipfile.ZipFile(out) as archive:
         manual, auto = (json.loads(archive.read(f"walk_{kind}.json")) for kind in ("manual", "auto"))
@@ -165,16 +174,16 @@ def test_movies_of_odd_size_keep_their_size(engine):
         assert (movie.streams.video[0].height, movie.streams.video[0].width) == (35, 51)
 
 
-def test_pictures_are_those_of_the_pack_byte_by_byte(engine, project):
-    out, names = _exported(engine, project[0], "davis")
+def test_pictures_are_those_of_the_pack_byte_by_byte(engine):
+    out, names = _exported(engine, FIRST, "davis")
     assert "Annotations/480p/walk/00004.png" in names
     with zipfile.ZipFile(out) as archive:
         jpeg = archive.read("JPEGImages/480p/walk/00003.jpg")
     assert jpeg in next((engine.root / "workspace" / "videos").iterdir()).read_bytes()
 
 
-def test_overlay_is_a_movie_of_the_annotated_frames(engine, project):
-    out, names = _exported(engine, project[0], "overlay")
+def test_overlay_is_a_movie_of_the_annotated_frames(engine):
+    out, names = _exported(engine, FIRST, "overlay")
     assert names == ["walk.mp4"]
     with zipfile.ZipFile(out) as archive:
         archive.extract("walk.mp4", engine.root)
@@ -182,17 +191,15 @@ def test_overlay_is_a_movie_of_the_annotated_frames(engine, project):
         assert sum(1 for _ in movie.decode(video=0)) == FRAMES
 
 
-def test_all_takes_what_is_not_verified_but_not_what_is_rejected(engine, project):
-    done = export_project(
-        engine.database, engine.workspace, project[0], "coco", engine.root / "all.zip", which="all"
-    )
+def test_all_takes_what_is_not_verified_but_not_what_is_rejected(engine):
+    done = export_project(engine.database, engine.workspace, FIRST, "coco", engine.root / "all.zip", which="all")
     assert (done.videos, done.objects, done.masks) == (1, 3, 24)
     assert any("single images" in sentence for sentence in done.losses)
 
 
-def test_progress_rises_to_the_end_and_cancelling_leaves_nothing(engine, project):
+def test_progress_rises_to_the_end_and_cancelling_leaves_nothing(engine):
     told: list[float] = []
-    _exported(engine, project[0], "coco", on_progress=told.append)
+    _exported(engine, FIRST, "coco", on_progress=told.append)
     assert told == sorted(told)
     assert told[-1] == 1.0
 
@@ -200,11 +207,11 @@ def test_progress_rises_to_the_end_and_cancelling_leaves_nothing(engine, project
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export_project(engine.database, engine.workspace, project[0], "davis", engine.root / "x.zip", cancel)
+        export_project(engine.database, engine.workspace, FIRST, "davis", engine.root / "x.zip", cancel)
     assert sorted(path.name for path in engine.root.iterdir()) == ["coco.zip", "workspace"]
 
 
-def test_what_cannot_be_exported_is_refused(engine, project):
+def test_what_cannot_be_exported_is_refused(engine):
     empty, _ = engine.project("empty", every=3)
     out = engine.root / "out.zip"
     with pytest.raises(ValueError, match="no satisfactory masklets yet"):
@@ -216,21 +223,20 @@ def test_what_cannot_be_exported_is_refused(engine, project):
     assert not out.exists()
 
 
-def test_formats_are_known(engine, project, as_user):
+def test_formats_are_known(engine, as_user):
     with pytest.raises(ValueError, match="no format 'pascal' to export, expected one of sa_v"):
-        export_project(engine.database, engine.workspace, project[0], "pascal", engine.root / "out.zip")  # pyright: ignore[reportArgumentType]
+        export_project(engine.database, engine.workspace, FIRST, "pascal", engine.root / "out.zip")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="no format 'overlay' to import, expected one of sa_v"):
-        import_masklets(engine.database, project[0], engine.root / "out.zip", "overlay")  # pyright: ignore[reportArgumentType]
+        import_masklets(engine.database, FIRST, engine.root / "out.zip", "overlay")  # pyright: ignore[reportArgumentType]
 
 
-def test_import_needs_videos_that_fit(engine, project):
-    out, _ = _exported(engine, project[0], "youtube_vis")
+def test_import_needs_videos_that_fit(engine):
+    out, _ = _exported(engine, FIRST, "youtube_vis")
     other, video_id = engine.project("smaller", size=(30, 40))
     with pytest.raises(ValueError, match="masks of 52x36 pixels up to frame 8, the video has 9 frames of 40x30"):
         import_masklets(engine.database, other, out, "youtube_vis")
     with engine.database.begin() as db:
         assert objects_of(db, video_id) == []
-        db.get_one(Task, 1)
         elsewhere = add_project(db, "elsewhere", 3, "nano").id
     with pytest.raises(LookupError, match=r"no video of the project is called like .*walk"):
         import_masklets(engine.database, elsewhere, out, "youtube_vis")
@@ -239,8 +245,8 @@ def test_import_needs_videos_that_fit(engine, project):
         import_masklets(engine.database, other, engine.root / "bad.zip", "davis")
 
 
-def test_import_leaves_out_frames_that_are_not_annotated(engine, project):
-    out, _ = _exported(engine, project[0], "cvat")
+def test_import_leaves_out_frames_that_are_not_annotated(engine):
+    out, _ = _exported(engine, FIRST, "cvat")
     other, video_id = engine.project("every second", every=2)
     imported = import_masklets(engine.database, other, out, "cvat", state="satisfactory")
     assert (imported.masks, imported.between) == (8, 8)

@@ -1,4 +1,4 @@
-"""The simulated annotator's protocol, on a session that is played by a few lines: discs that the "model" answers with."""
+"""The simulated annotator's protocol, on a session that is played by a few lines and answers with discs."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+PASSING = ("busy", "rate", "failed")
+"""Kinds of refusal after which the same may well be done."""
 _PAUSES = (0.1, 0.2, 0.5, 1.0)  # seconds between tries, the last one again and again
 
 

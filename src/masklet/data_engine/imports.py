@@ -173,9 +173,7 @@ def _joined(name: str, frames: dict[int, VideoMasks]) -> VideoMasks:
     )
 
 
-def _add(
-    db: Db, video_id: int, masks: VideoMasks, user_id: int | None, state: ObjectState
-) -> tuple[int, int]:
+def _add(db: Db, video_id: int, masks: VideoMasks, user_id: int | None, state: ObjectState) -> tuple[int, int]:
     """Add the objects of a video; gives the numbers of masks that are not empty, kept and left out."""
     video = found(db, Video, video_id)
     every = found(db, Project, video.project_id).every

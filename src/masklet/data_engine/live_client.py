@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from .client_errors import EngineError, ServerGone, pause
+from .client_errors import PASSING, EngineError, ServerGone, pause
 
 if TYPE_CHECKING:
     from .client import Client
@@ -73,6 +73,7 @@ class Live:
     _connection: ClientConnection | None = None
     _jobs: list[asyncio.Task[None]] = field(default_factory=list)
     _error: BaseException | None = None
+    _told: bool = True  # whether the state is newer than the last propagation
 
     async def act(self, kind: str, *, seconds: float = 0.0, **body: Any) -> Reply:
         """Do something in the session, once.
@@ -88,6 +89,7 @@ class Live:
         """
         name, started = str(uuid.uuid4()), time.monotonic()
         message = {"kind": kind, "name": name, "seconds": seconds, **body}
+        self._told = self._told and kind != "propagate"
         answer = await self.ask(message)
         reply = Reply(self.task["id"], kind, name, answer, time.monotonic() - started)
         self.client.on_reply(reply)
@@ -100,7 +102,7 @@ class Live:
             answer = await self._exchange(dict(message))
             if answer["ok"]:
                 return answer
-            if answer.get("kind") not in ("busy", "rate") or time.monotonic() - started > self.patience:
+            if answer.get("kind") not in PASSING or time.monotonic() - started > self.patience:
                 raise EngineError(answer["error"], answer.get("kind", "refused"))
             await asyncio.sleep(pause(tries))
             tries += 1
@@ -108,6 +110,10 @@ class Live:
     async def masks(self, first: int, count: int) -> list[dict[str, Any]]:
         """Masks of all objects on some frames."""
         return (await self.ask({"kind": "masks", "first": first, "count": count}))["masks"]
+
+    async def tracking(self) -> bool:
+        """Whether a propagation is going on, as far as the server has said; what it has not said counts as yes."""
+        return not self._told or self.state.get("running") is not None
 
     # The connection
 
@@ -153,16 +159,28 @@ class Live:
         started, tries = time.monotonic(), 0
         while True:
             try:
-                connection = await self.client.connected(f"/api/tasks/{self.task['id']}/live")
-                await connection.send(json.dumps({"csrf": self.client.csrf, "lease": self.task["lease"]}))
-                self._hear(json.loads(await connection.recv()))
-                self._connection = connection
+                self._connection = await self._greeted()
                 return
+            except EngineError as error:
+                if error.kind not in PASSING or time.monotonic() - started > self.patience:
+                    raise
             except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError) as error:
                 if time.monotonic() - started > self.patience:
                     raise ServerGone(f"{self.client.url} has not answered for {self.patience:.0f} s") from error
             await asyncio.sleep(pause(tries))
             tries += 1
+
+    async def _greeted(self) -> ClientConnection:
+        """A connection on which the server has said what the state is."""
+        connection = await self.client.connected(f"/api/tasks/{self.task['id']}/live")
+        try:
+            await connection.send(json.dumps({"csrf": self.client.csrf, "lease": self.task["lease"]}))
+            self._hear(json.loads(await connection.recv()))
+            self._told = True
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
     async def _listen(self) -> None:
         """Hear what comes, and connect again when nothing does any more."""
@@ -196,6 +214,7 @@ class Live:
             raise EngineError("the lease of this task is lost: claim one again", "lease_lost")
         elif message.get("event") == "state":
             self.state = message
+            self._told = self._told or message.get("running") is not None
         elif "event" in message:
             self.events.put_nowait(message)
 

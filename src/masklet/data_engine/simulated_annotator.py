@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,9 @@ class SimulatedAnnotator:
                     numbers[one] = (await live.act("object_add", label=f"truth {one}")).body["object"]
                 elif there is not None and there["state"] in _TO_DO:
                     numbers[one] = there["number"]
-            await Tracking(live, truth, numbers, project["phase"], project["every"], self.behaviour).annotate()
+            most_clicks = task["round"] * self.behaviour.most_clicks  # the same again would come to the same
+            behaviour = replace(self.behaviour, most_clicks=most_clicks)
+            await Tracking(live, truth, numbers, project["phase"], project["every"], behaviour).annotate()
         await self.client.finish(task)
 
     async def _verify(self, project: Mapping[str, Any], task: Mapping[str, Any]) -> None:

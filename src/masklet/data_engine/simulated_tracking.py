@@ -96,7 +96,7 @@ class Tracking:
     every: int
     behaviour: Behaviour
     _shown: dict[int, dict[int, MaskArray]] = field(default_factory=dict)
-    _run: str | None = None
+    _running: bool = False
     _looked: bool = False
 
     async def annotate(self) -> None:
@@ -107,6 +107,7 @@ class Tracking:
             ServerGone: The server has not come back.
         """
         frames = [t for t in self.truth.annotated if t % self.every == 0]
+        await self._halt()
         await self._fetch(0)
         for t in frames:
             await self._wait_for(t)
@@ -140,7 +141,7 @@ class Tracking:
             if not refine and click == 0:
                 body["clear"] = True
             answer = await self._act("prompt", cost, **body)
-            shown = self._mask(answer["mask"])
+            shown = np.zeros(self.truth.size, bool) if answer["mask"] is None else self._mask(answer["mask"])
             if jaccard(shown, truth) >= self.behaviour.wanted:
                 break
             cost = CLICK
@@ -158,20 +159,26 @@ class Tracking:
         self._shown = {t: masks for t, masks in self._shown.items() if t == start}  # earlier ones are done with
         seconds, self._looked = 0.0 if self._looked else looking, True
         await asyncio.sleep(self.behaviour.pace * seconds)
-        reply = await self.live.act("propagate", seconds=seconds, start=start, direction="forward")
-        self._run = reply.name
+        await self.live.act("propagate", seconds=seconds, start=start, direction="forward")
+        self._running = True
 
     async def _stop(self) -> None:
         """End the propagation that is going on, and hear the last of it."""
-        if self._run is not None:
+        if self._running:
             await self.live.act("stop")
-            while self._run is not None:
+            while self._running:
                 await self._hear()
+
+    async def _halt(self) -> None:
+        """End what somebody who had the task before left going on."""
+        if await self.live.tracking():
+            self._running = True
+            await self._stop()
 
     async def _wait_for(self, t: int) -> None:
         """Return when the masks of a frame are known, or there is nothing to make them."""
         for _ in range(_TRIES):
-            while self._run is not None and t not in self._shown:
+            while self._running and t not in self._shown:
                 await self._hear()
             if t not in self._shown:
                 await self._fetch(t)
@@ -185,13 +192,12 @@ class Tracking:
         try:
             event = await asyncio.wait_for(self.live.events.get(), _SILENCE)
         except (TimeoutError, asyncio.TimeoutError):
-            if not await self.live.tracking():
-                self._run = None
+            self._running = await self.live.tracking()
             return
         if event["event"] == "frame":
             self._see(event["masks"], event["frame"])
-        elif event["event"] == "closed" or event.get("name") == self._run:
-            self._run = None
+        else:  # finished, or the connection is lost for good, which the next action says
+            self._running = False
 
     async def _fetch(self, first: int) -> None:
         """Ask for masks that were not heard of."""
