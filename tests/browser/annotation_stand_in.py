@@ -284,8 +284,8 @@ def stand_in_app(memory: StandIn) -> FastAPI:
 
     @app.post("/api/projects/{number}/videos", status_code=202)
     async def _upload(request: Request) -> Any:
-        form = await request.form()
-        name = form["file"].filename  # type: ignore[union-attr]
+        async with request.form() as form:
+            name = form["file"].filename  # type: ignore[union-attr]
         if name.endswith(".exe"):
             return refused(422, "invalid", f"{name} is neither a video nor images")
         memory.videos.append({**video(10 + len(memory.videos)), "name": name})
