@@ -121,6 +121,8 @@ class Tracking:
             if self.phase > 1 and t < frames[-1]:
                 await self._propagate(t, EXAMINE * len(frames) * len(self.numbers))
         await self._wait_for(frames[-1])
+        while self._running:
+            await self._hear()
 
     def _is_wrong(self, t: int, one: int, truth: MaskArray | None) -> bool:
         shown = self._shown.get(t, {}).get(self.numbers[one])
@@ -159,7 +161,8 @@ class Tracking:
         self._shown = {t: masks for t, masks in self._shown.items() if t == start}  # earlier ones are done with
         seconds, self._looked = 0.0 if self._looked else looking, True
         await asyncio.sleep(self.behaviour.pace * seconds)
-        await self.live.act("propagate", seconds=seconds, start=start, direction="forward")
+        stop = max(t for t in self.truth.annotated if t % self.every == 0)
+        await self.live.act("propagate", seconds=seconds, start=start, stop=stop, direction="forward")
         self._running = True
 
     async def _stop(self) -> None:
