@@ -34,6 +34,7 @@ from .problems import add_handlers
 from .rate_limits import RateLimit
 from .server_settings import ServerSettings
 from .serving import Serving
+from .session_requests import Pool
 from .sign_in_cookie import SignInCookie
 from .workspace import Workspace
 
@@ -51,7 +52,7 @@ _ROUTES = (
 _BURST = 4
 
 
-def create_app(settings: ServerSettings, pool: ModelPool | None = None) -> FastAPI:
+def create_app(settings: ServerSettings, pool: Pool | None = None) -> FastAPI:
     """The application; what it needs starts and stops with it (its lifespan).
 
     Args:
@@ -100,7 +101,7 @@ def create_app(settings: ServerSettings, pool: ModelPool | None = None) -> FastA
     return app
 
 
-def _serving(settings: ServerSettings, pool: ModelPool | None) -> Serving:
+def _serving(settings: ServerSettings, pool: Pool | None) -> Serving:
     workspace = Workspace(settings.workspace)
     database = Database(settings.database or workspace.database)
     metrics = Metrics()

@@ -9,9 +9,9 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import APIKeyCookie
-from sqlalchemy import orm
 
 from . import accounts
+from .database import Db
 from .permissions import Permission, allowed
 from .problems import Rejected
 from .schema import Role
@@ -59,22 +59,22 @@ class Caller:
 def identify(serving: Serving, cookie: str | None, address: str) -> Caller | None:
     """Who has a cookie; None: nobody that may do anything."""
     if not serving.settings.accounts:
-        return serving.database.run(_local, serving.cookie.local_csrf, address)
+        return serving.read(_local, serving.cookie.local_csrf, address)
     sign_in = serving.cookie.read(cookie)
-    return None if sign_in is None else serving.database.run(_signed_in, sign_in, address)
+    return None if sign_in is None else serving.read(_signed_in, sign_in, address)
 
 
-def _local(db: orm.Session, csrf: str, address: str) -> Caller:
+def _local(db: Db, csrf: str, address: str) -> Caller:
     user = accounts.local_user(db)
     return Caller(user.id, user.name, "admin", csrf, None, address)
 
 
-def _signed_in(db: orm.Session, sign_in: str, address: str) -> Caller | None:
+def _signed_in(db: Db, sign_in: str, address: str) -> Caller | None:
     found = accounts.signed_in(db, sign_in)
     if found is None:
         return None
     user, row = found
-    return Caller(user.id, user.name, user.role, row.csrf, row.id, address)
+    return Caller(user.id, user.name, user.role, row.csrf, row.id, address)  # type: ignore[arg-type]
 
 
 def _who(request: Request, serving: Parts, cookie: Annotated[str | None, Security(_cookie)]) -> Caller:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
+from weakref import finalize
 
 import cv2
 import numpy as np
@@ -112,7 +113,8 @@ class FramePack:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.name = os.fspath(path)
         self.files: Sequence[Path] = (Path(path),)
-        self._file = Path(path).open("rb")  # noqa: SIM115  open as long as this is
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._closed = finalize(self, os.close, self._file)
         try:
             head = self._head()
             height, width = head["size"]
@@ -120,7 +122,7 @@ class FramePack:
             self.size: tuple[int, int] = (height, width)
             self.fps: float | None = head["fps"]
         except (ValueError, KeyError, TypeError, OSError, struct.error) as error:
-            self._file.close()
+            self.close()
             raise ValueError(f"{path} is no frame pack, or was cut off ({error}): bring the video in again") from error
         self.length: int | None = len(self._starts) - 1
 
@@ -129,13 +131,15 @@ class FramePack:
 
         Raises:
             IndexError: There is no such frame.
-            FrameUnreadable: The file has become shorter.
+            ValueError: The pack is closed; ``FrameUnreadable``: the file has become shorter.
         """
+        if not self._closed.alive:
+            raise ValueError(f"{self.name} is closed: open it again to read frames")
         assert self.length is not None
         if not 0 <= index < self.length:
             raise IndexError(f"frame {index} does not exist: the video has {self.length}")
         start, end = self._starts[index], self._starts[index + 1]
-        data = os.pread(self._file.fileno(), end - start, start)
+        data = os.pread(self._file, end - start, start)
         if len(data) != end - start:
             raise FrameUnreadable(f"frame {index} of {self.name} is cut off")
         return data
@@ -153,17 +157,14 @@ class FramePack:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._closed()
 
     def _head(self) -> dict:
-        file = self._file
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _END.size))
-        length, mark = _END.unpack(file.read())
-        if mark != _MARK or length > size - _END.size:
+        room = os.fstat(self._file).st_size - _END.size
+        length, mark = _END.unpack(os.pread(self._file, _END.size, max(0, room)))
+        if mark != _MARK or length > room:
             raise ValueError("its end is missing")
-        start = file.seek(size - _END.size - length)
-        head = json.loads(file.read(length))
-        if head["starts"][-1] != start:
-            raise ValueError(f"frames end at byte {head['starts'][-1]}, expected {start}")
+        head = json.loads(os.pread(self._file, length, room - length))
+        if head["starts"][-1] != room - length:
+            raise ValueError(f"frames end at byte {head['starts'][-1]}, expected {room - length}")
         return head

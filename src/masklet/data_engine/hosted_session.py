@@ -88,7 +88,7 @@ class HostedSession:
     # Requests
 
     async def act(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """Do an action; the answer holds its mask where it has one, and what was undone."""
+        """Do an action; the answer holds its mask where it has one, and what was ``undone`` or done again."""
         kind, name = message.get("kind"), _name(message)
         if kind in ("undo", "redo") and self._job is not None:
             self._job.cancel()  # it ends before the action begins
@@ -96,7 +96,7 @@ class HostedSession:
         event, shown = await self._do(self._act, name, str(kind), message)
         self.tell_state()
         mask = None if shown is None else mask_json(number(message, "object"), shown)
-        return {"ok": True, "mask": mask, "event": as_json(event)}
+        return {"ok": True, "mask": mask, "undone": as_json(event)}
 
     async def propagate(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Begin to propagate."""
@@ -146,6 +146,8 @@ class HostedSession:
 
     async def collect(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Masks of all objects, for them to be handed in."""
+        if self.running is not None:
+            raise ValueError("a propagation is going on: wait for its end or stop it")
         return {"ok": True, "masklets": await self._look_at("collected", number(message, "every"))}
 
     def more(self, who: object, count: int) -> None:
@@ -222,7 +224,7 @@ class HostedSession:
             count = await self._follow_legs(run)
         except (ValueError, LookupError, RuntimeError, OSError) as caught:
             log.warning("a propagation of session %s ended with an error: %s", self._path.stem, caught)
-            error = str(caught)
+            error = str(caught).replace(str(self._path.parent.parent), "workspace")
         self._job = None
         if self._closing:
             return

@@ -24,7 +24,8 @@ from .frame_pack import PackWriter
 from .ingest import IngestLimits
 
 _FILMS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,ogg,flv,gif,asf,m4v,h264,hevc,mjpeg,apng,ivf,dv,mxf"
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,"
+    "ogg,flv,gif,asf,m4v,h264,hevc,mjpeg,apng,ivf,dv,mxf"
 )
 """Formats that are films. Others FFmpeg would read, too: playlists, which name other files and addresses to be read."""
 _EVERY = 10  # frames between two words of progress

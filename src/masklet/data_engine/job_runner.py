@@ -24,7 +24,7 @@ _TELL_EVERY = 1.0
 _RENEW_EVERY = 10.0
 
 
-class _Ended(Exception):  # noqa: N818
+class _Ended(Exception):
     """The job was called off, somebody else has it, or the server stops."""
 
 
@@ -69,7 +69,7 @@ class JobRunner:
                 if job is not None:
                     self._do(job)
                     continue
-            except Exception:  # noqa: BLE001  the database may be away for a while
+            except Exception:
                 log.exception("could not take a job")
             self._work.wait(_ASK_EVERY)
 
@@ -88,7 +88,7 @@ class JobRunner:
             except (ValueError, LookupError) as error:  # what was given is at fault: a sentence for the user
                 outcome = "failed"
                 self._fail(job, kept.lease, self._sentence(error), final=True)
-            except Exception:  # noqa: BLE001  whatever it is, it must not end the thread
+            except Exception:
                 outcome = "failed"
                 log.exception("job %d (%s) failed", job.id, job.kind)
                 self._fail(job, kept.lease, FAILED, final=False)
@@ -157,7 +157,7 @@ class _Kept:
                 cancelled = self._database.run(job_queue.job_progress, self._job_id, self.lease, told)
             except (LeaseLost, LookupError):
                 cancelled = True
-            except Exception:  # noqa: BLE001  the database may be away for a while: the lease lasts longer
+            except Exception:
                 log.exception("could not renew the lease of job %d", self._job_id)
                 continue
             if cancelled:

@@ -64,5 +64,3 @@ async def _admitted(socket: WebSocket, serving: Serving, task_id: int) -> LiveCo
 
 def _check(db: Db, task_id: int, caller: Caller, lease: str) -> None:
     tasks.check_lease(db, task_id, found(db, User, caller.id), lease)
-
-

@@ -120,7 +120,9 @@ class LiveConnection:
                 group.start_soon(self._answered, message, arrived)
             elif isinstance(message, Reading):
                 if self._reads >= _MOST_READS:
-                    await self._answer(message.id, Problem(error="too much is asked at once: try again", kind="busy"), arrived)
+                    await self._answer(
+                        message.id, Problem(error="too much is asked at once: try again", kind="busy"), arrived
+                    )
                 else:
                     self._reads += 1
                     group.start_soon(self._read, message, arrived)
@@ -214,7 +216,7 @@ class LiveConnection:
     async def _watch(self) -> None:
         """Say when the lease is lost, and end with the sign-in."""
         while True:
-            await anyio.sleep(_LOOK_EVERY)
+            await anyio.sleep(LOOK_EVERY)
             try:
                 if not await run_in_threadpool(self._is_signed_in):
                     await self._close(_SIGNED_OUT)
@@ -223,7 +225,7 @@ class LiveConnection:
                     await self._write(_check, self._task_id, self._caller, self._lease)
             except (LeaseLost, LookupError):
                 await self._lose()
-            except Exception:  # noqa: BLE001  the database may be away for a while
+            except Exception:
                 log.warning("could not look after the lease of task %d", self._task_id, exc_info=True)
 
     def _is_signed_in(self) -> bool:

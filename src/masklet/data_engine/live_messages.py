@@ -74,8 +74,8 @@ class Prompt(_Acting):
     kind: Literal["prompt"]
     frame: Frame
     object: Number
-    points: Annotated[list[_Point], Field(max_length=1000)] = []
-    labels: Annotated[list[Literal[0, 1]], Field(max_length=1000)] = []
+    points: Annotated[list[_Point], Field(max_length=1000, default_factory=list)]
+    labels: Annotated[list[Literal[0, 1]], Field(max_length=1000, default_factory=list)]
     box: tuple[_Finite, _Finite, _Finite, _Finite] | None = None
     clear: bool = False
     correction: Literal["blend", "override", "barrier"] | None = None

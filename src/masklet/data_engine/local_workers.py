@@ -73,6 +73,13 @@ class LocalWorkers:
         if late:
             await asyncio.wait(late)
 
+    def kill(self, name: str) -> None:
+        """Kill a worker that does not answer, if it is one of these; another one takes its place."""
+        process = self.processes.get(name)
+        if process is not None and process.returncode is None:
+            log.warning("model worker %s does not answer, it is killed", name)
+            process.kill()
+
     async def _keep(self) -> None:
         wait = _SOON
         while not self._stopping.is_set():

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from dataclasses import fields
+from functools import partial
 from typing import Any
 
 from sqlalchemy import select
@@ -20,6 +22,7 @@ from .errors import NoWorker
 from .listener import Listener
 from .local_workers import LocalWorkers
 from .schema import Project, Session, Video
+from .stored_masks import StoredMask
 from .worker_link import LinkLost, WorkerLink
 from .worker_token import worker_token
 from .workspace import Workspace
@@ -105,6 +108,8 @@ class ModelPool:
             Busy: Try again.
             NotFound: There is no such session.
         """
+        if message.get("do") == "open":  # a session is opened by whatever is asked of it
+            message = {"do": "state"}
         seat = self._seat(session_id)
         if seat.waiting >= MOST_WAITING:
             raise Busy(f"{seat.waiting} requests of this session wait already: try again in a moment")
@@ -173,7 +178,7 @@ class ModelPool:
         key = worker_id, address
         task = self._links.get(key)
         if task is None or (task.done() and (task.exception() is not None or task.result().lost)):
-            opening = WorkerLink.open(address, self._token, self._on_event, self._on_lost)
+            opening = WorkerLink.open(address, self._token, self._on_event, partial(self._on_lost, worker_id))
             task = self._links[key] = asyncio.create_task(opening)
         return await asyncio.shield(task)
 
@@ -198,7 +203,9 @@ class ModelPool:
             if event.get("why") in ("moved", "stopped"):
                 self._go_on(i, seat)
 
-    def _on_lost(self, link: WorkerLink) -> None:
+    def _on_lost(self, worker_id: str, link: WorkerLink) -> None:
+        if not self._stopped:
+            self.local.kill(worker_id)  # one that lives but does not answer would keep the locks of its sessions
         for i, seat in self._seats.items():
             if seat.link is link:
                 seat.link = None
@@ -243,6 +250,17 @@ class ModelPool:
         return task
 
 
+def handed_in(reply: dict[str, Any]) -> dict[int, list[StoredMask]]:
+    """Masks of each object, by its number, from the answer to ``collect``; for ``tasks.submit``."""
+    names = [field.name for field in fields(StoredMask)]
+    return {
+        int(i): [
+            StoredMask(**{**{name: one[name] for name in names}, "counts": one["counts"].encode()}) for one in masks
+        ]
+        for i, masks in reply["masklets"].items()
+    }
+
+
 class _Seat:
     """A session as the pool knows it: where it is open, what waits, and who listens."""
 
@@ -273,5 +291,4 @@ def _given(db: Db, i: int) -> tuple[str, str, dict[str, Any]]:
 
 def _running(db: Db) -> list[int]:
     """Sessions of which a propagation is going on."""
-    rows = db.execute(select(Session.id, Session.running).where(Session.running.is_not(None))).tuples()
-    return [i for i, run in rows if run is not None]
+    return [one.id for one in db.scalars(select(Session).where(Session.running.is_not(None))) if one.running]

@@ -154,6 +154,8 @@ class ModelWorker:
             self._more(connection, message)
             return
         reply = await self._reply(connection, message)
+        if "error" in reply:  # no path of this machine leaves it
+            reply["error"] = reply["error"].replace(str(self._workspace.root), "workspace")
         with contextlib.suppress(ConnectionClosed):
             await connection.send(json.dumps({"id": message.get("id"), **reply}))
 
@@ -166,7 +168,7 @@ class ModelWorker:
             return _refusal("not_found", str(error.args[0]) if error.args else str(error))
         except (ValueError, TypeError) as error:
             return _refusal("refused", str(error))
-        except Exception as error:  # noqa: BLE001  whatever it is, who asked must not wait for ever
+        except Exception as error:  # whatever it is, who asked must not wait for ever
             log.exception("%s of session %s failed", message.get("do"), message.get("session"))
             return _refusal("failed", f"the model worker could not do this ({type(error).__name__}): try again")
 

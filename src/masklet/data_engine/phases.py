@@ -1,8 +1,8 @@
 """What a user's work does to a session in each phase of the paper's data engine (SAM 2, section 5.1).
 
-Phase 3: clicks are prompts of the full model, which has memory. Phase 2: clicks segment a frame as a mere image, and the
-mask is propagated. Phase 1: as that, and nothing is propagated, every frame is done by hand. Brush and eraser make the
-mask in every phase.
+Phase 3: clicks are prompts of the full model, which has memory. Phase 2: clicks segment a frame as a mere image, and
+the mask is propagated. Phase 1: as that, and nothing is propagated, every frame is done by hand. Brush and eraser make
+the mask in every phase.
 """
 
 from __future__ import annotations
@@ -172,9 +172,7 @@ class Annotating:
     # Phases 1 and 2
 
     @torch.inference_mode()
-    def _segmented(
-        self, images: ImagePredictor, t: int, clicks: UserPrompt, brushed: np.ndarray | None
-    ) -> np.ndarray:
+    def _segmented(self, images: ImagePredictor, t: int, clicks: UserPrompt, brushed: np.ndarray | None) -> np.ndarray:
         """The mask of clicks on a frame, as of an image; what was brushed before is refined."""
         features = self.session.look(t)
         model, options = self.session.model, self.session.options

@@ -21,8 +21,19 @@ from .model_pool import Busy
 log = logging.getLogger(__name__)
 
 Kind = Literal[
-    "not_found", "refused", "lease_lost", "forbidden", "busy", "invalid", "too_large", "unauthenticated", "rate", "failed"
-]  # fmt: skip
+    "not_found",
+    "refused",
+    "lease_lost",
+    "forbidden",
+    "busy",
+    "invalid",
+    "too_large",
+    "unauthenticated",
+    "rate",
+    "failed",
+]
+ALWAYS = (401, 403, 413, 422, 429, 503)
+"""Statuses of errors that any route may answer."""
 STATUS: dict[Kind, int] = {
     "not_found": 404,
     "refused": 409,
@@ -56,7 +67,7 @@ class Problem(BaseModel):
     kind: Kind
 
 
-class Rejected(Exception):  # noqa: N818 - it is no error of the server
+class Rejected(Exception):
     """A request is not answered as it wished.
 
     Args:

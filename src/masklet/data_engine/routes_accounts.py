@@ -13,12 +13,12 @@ from .callers import Acts, Manages, Oversees, Who
 from .database import Db
 from .fields import LARGEST, Body, Id, LimitQuery, Password, UserName
 from .permissions import OF_ROLE, Permission
-from .problems import Rejected, problems
+from .problems import ALWAYS, Rejected, problems
 from .schema import Audit, Role, User
 from .server_settings import Language
 from .serving import Parts, address_of
 
-router = APIRouter(prefix="/api", tags=["accounts"], responses=problems(401, 403, 422, 429))
+router = APIRouter(prefix="/api", tags=["accounts"], responses=problems(*ALWAYS))
 
 
 class MeAnswer(BaseModel):

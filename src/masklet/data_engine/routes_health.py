@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import __version__
 from .callers import identify
 from .metrics import CONTENT_TYPE
-from .problems import Rejected, problems
+from .problems import ALWAYS, Rejected, problems
 from .serving import Parts, address_of
 from .sign_in_cookie import NAME
 from .workers import alive
@@ -48,7 +48,7 @@ def health(response: Response, serving: Parts) -> Health:
     return Health(ok=workers > 0, database=True, workers=workers, version=__version__)
 
 
-@router.get("/metrics", response_class=Text, responses=problems(401, 422))
+@router.get("/metrics", response_class=Text, responses=problems(*ALWAYS))
 def metrics(request: Request, serving: Parts, authorization: Annotated[str | None, Header()] = None) -> Response:
     """For Prometheus; with accounts, for admins and for who has the server's token."""
     token = serving.settings.metrics_token

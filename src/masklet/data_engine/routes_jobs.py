@@ -18,13 +18,13 @@ from .exports import Format
 from .fields import Body, Id, LimitQuery
 from .finished_masks import Which
 from .imports import IMPORT_FORMATS, ImportFormat
-from .problems import problems, rejection
+from .problems import ALWAYS, problems, rejection
 from .schema import Job, JobKind, JobState, Project, Video
 from .serving import Parts
 from .uploads import form_body, receive
 from .workspace import new_key
 
-router = APIRouter(prefix="/api", tags=["jobs"], responses=problems(401, 403, 404, 422, 429))
+router = APIRouter(prefix="/api", tags=["jobs"], responses=problems(*ALWAYS, 404))
 
 _import_format = TypeAdapter[ImportFormat](ImportFormat)
 
@@ -85,7 +85,6 @@ def export(project_id: Id, body: ExportBody, caller: Manages, serving: Parts) ->
 @router.post(
     "/projects/{project_id}/imports",
     status_code=202,
-    responses=problems(413),
     openapi_extra=form_body(format={"type": "string", "enum": list(IMPORT_FORMATS)}),
 )
 async def import_masklets(project_id: Id, request: Request, caller: Manages, serving: Parts) -> JobAnswer:

@@ -16,12 +16,12 @@ from .callers import Sees, Works
 from .database import Db, found
 from .fields import Body, Comment, FirstQuery, Frame, Id
 from .objects import objects_of
-from .problems import problems
+from .problems import ALWAYS, problems
 from .schema import Judgement, Masklet, Object, ObjectState, Origin, User, Verdict, Video
 from .serving import Parts
 from .stored_masks import StoredMask, masks_of, newest_masklets
 
-router = APIRouter(prefix="/api", tags=["objects"], responses=problems(401, 403, 404, 422, 429))
+router = APIRouter(prefix="/api", tags=["objects"], responses=problems(*ALWAYS, 404))
 
 
 class MaskAnswer(BaseModel):

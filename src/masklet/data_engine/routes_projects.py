@@ -15,12 +15,12 @@ from .callers import Manages, Sees
 from .database import Db
 from .errors import NotFound
 from .fields import Body, Id, Name
-from .problems import Rejected, problems
+from .problems import ALWAYS, Rejected, problems
 from .projects import ProjectCounts
 from .schema import ObjectState, Phase, Stage, TaskState, VideoState
 from .serving import Parts, Serving
 
-router = APIRouter(prefix="/api/projects", tags=["projects"], responses=problems(401, 403, 422, 429))
+router = APIRouter(prefix="/api/projects", tags=["projects"], responses=problems(*ALWAYS))
 
 Every = Annotated[int, Field(ge=1, le=1000)]
 

@@ -10,12 +10,12 @@ from pydantic import BaseModel, StringConstraints
 from .callers import Caller, Sees
 from .database import Db
 from .fields import LARGEST, Id
-from .problems import problems
+from .problems import ALWAYS, problems
 from .schema import Phase, Stage
 from .serving import Parts
 from .statistics import StatisticsRow, statistics, table1, to_csv
 
-router = APIRouter(prefix="/api", tags=["statistics"], responses=problems(401, 403, 404, 422, 429))
+router = APIRouter(prefix="/api", tags=["statistics"], responses=problems(*ALWAYS, 404))
 
 _Ids = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,15}(,[1-9][0-9]{0,15}){0,19}$")]
 
@@ -70,7 +70,10 @@ def statistics_of(project_id: Id, caller: Sees, serving: Parts) -> list[EffortAn
 @router.get("/projects/{project_id}/statistics.csv", response_class=Csv)
 def statistics_csv(project_id: Id, caller: Sees, serving: Parts) -> Response:
     """The same as a table for spreadsheets."""
-    return Csv(to_csv(serving.read(_seen, project_id, caller)), headers={"Content-Disposition": 'attachment; filename="statistics.csv"'})
+    return Csv(
+        to_csv(serving.read(_seen, project_id, caller)),
+        headers={"Content-Disposition": 'attachment; filename="statistics.csv"'},
+    )
 
 
 @router.get("/table1", responses=problems(409))

@@ -15,11 +15,11 @@ from .callers import Caller, Sees, Verifies, Works
 from .database import Db, found
 from .fields import Body, Comment, Frame, Id, Lease, LeaseBody, LimitQuery, Seconds
 from .hand_over import collected, hand_over
-from .problems import problems
+from .problems import ALWAYS, problems
 from .schema import Object, Project, Stage, Task, TaskState, User, Verdict, Video, VideoState
 from .serving import Parts
 
-router = APIRouter(prefix="/api", tags=["tasks"], responses=problems(401, 403, 404, 422, 429))
+router = APIRouter(prefix="/api", tags=["tasks"], responses=problems(*ALWAYS, 404))
 
 
 class TaskVideo(BaseModel):
@@ -114,9 +114,10 @@ def tasks_of(
 
 @router.post(
     "/projects/{project_id}/claim",
+    response_model=TaskAnswer,
     responses={204: {"description": "There is nothing to do."}},
 )
-def claim(project_id: Id, body: ClaimBody, caller: Works, serving: Parts) -> TaskAnswer | None:
+def claim(project_id: Id, body: ClaimBody, caller: Works, serving: Parts) -> TaskAnswer | Response:
     """Take the best task of a stage."""
 
     def take(db: Db) -> TaskAnswer | None:
@@ -124,7 +125,7 @@ def claim(project_id: Id, body: ClaimBody, caller: Works, serving: Parts) -> Tas
         return None if task is None else _answer(db, task, caller)
 
     answer = serving.write(take)
-    return Response(status_code=204) if answer is None else answer  # type: ignore[return-value]
+    return Response(status_code=204) if answer is None else answer
 
 
 @router.post("/tasks/{task_id}/claim", responses=problems(409))
@@ -152,7 +153,7 @@ def release(task_id: Id, body: LeaseBody, caller: Works, serving: Parts) -> Task
     return serving.write(lambda db: _answer(db, tasks.release(db, task_id, _user(db, caller), body.lease), caller))
 
 
-@router.post("/tasks/{task_id}/submit", responses=problems(409, 503))
+@router.post("/tasks/{task_id}/submit", responses=problems(409))
 async def submit(task_id: Id, body: SubmitBody, caller: Works, serving: Parts) -> TaskAnswer:
     """Hand a selection or tracking in; sent again, it is answered again."""
     masklets = await collected(serving, task_id, caller, body.lease)

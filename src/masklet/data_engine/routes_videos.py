@@ -19,13 +19,13 @@ from .database import Db, found
 from .errors import NotFound
 from .fields import LONGEST_VIDEO, FirstQuery, Id
 from .model_pool import Busy
-from .problems import problems
+from .problems import ALWAYS, problems
 from .schema import Project, Session, Video, VideoState
 from .serving import Parts
 from .uploads import form_body, receive
 from .workspace import new_key
 
-router = APIRouter(prefix="/api", tags=["videos"], responses=problems(401, 403, 404, 422, 429))
+router = APIRouter(prefix="/api", tags=["videos"], responses=problems(*ALWAYS, 404))
 
 _KEPT_BY_BROWSERS = "private, max-age=604800, immutable"  # frames of a video never change
 _LENGTH = struct.Struct("<I")
@@ -72,7 +72,7 @@ def videos(project_id: Id, caller: Sees, serving: Parts) -> list[VideoAnswer]:
 @router.post(
     "/projects/{project_id}/videos",
     status_code=202,
-    responses=problems(409, 413),
+    responses=problems(409),
     openapi_extra=form_body(),
 )
 async def upload_video(project_id: Id, request: Request, caller: Manages, serving: Parts) -> VideoAnswer:
@@ -96,7 +96,7 @@ def video(video_id: Id, caller: Sees, serving: Parts) -> VideoAnswer:
     return serving.read(lambda db: answer_of(found(db, Video, video_id)))
 
 
-@router.delete("/videos/{video_id}", status_code=204, responses=problems(409, 503))
+@router.delete("/videos/{video_id}", status_code=204, responses=problems(409))
 async def remove_video(video_id: Id, caller: Manages, serving: Parts) -> None:
     """Remove a video with all work on it."""
 

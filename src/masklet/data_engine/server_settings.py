@@ -53,8 +53,8 @@ class ServerSettings:
     def __post_init__(self) -> None:
         if not self.accounts and not is_loopback(self.host):
             raise ValueError(
-                f"others can reach a server at {self.host}, so people must sign in: pass --accounts (and make them with "
-                "`masklet annotate user add NAME --role admin`), or listen at 127.0.0.1"
+                f"others can reach a server at {self.host}, so people must sign in: pass --accounts, and make them by "
+                "`masklet annotate user add NAME --role admin`; or listen at 127.0.0.1"
             )
         if not 0 <= self.port <= 65535:
             raise ValueError(f"got port {self.port}, expected one from 0 to 65535")

@@ -13,10 +13,10 @@ from starlette.requests import HTTPConnection
 from .database import Database, Db
 from .job_runner import JobRunner
 from .metrics import Metrics
-from .model_pool import ModelPool
 from .open_packs import OpenPacks
 from .rate_limits import RateLimit
 from .server_settings import ServerSettings
+from .session_requests import Pool
 from .sign_in_cookie import SignInCookie
 from .workspace import Workspace
 
@@ -47,7 +47,7 @@ class Serving:
     settings: ServerSettings
     database: Database
     workspace: Workspace
-    pool: ModelPool
+    pool: Pool
     runner: JobRunner
     cookie: SignInCookie
     packs: OpenPacks

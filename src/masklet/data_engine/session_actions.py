@@ -17,7 +17,18 @@ from .accounts import signed_in
 from .callers import Caller
 from .database import Db, found, locked
 from .errors import NotFound, Refused
-from .live_messages import Action, MaskPrompt, Merge, ObjectAdd, ObjectChange, ObjectRemove, Prompt, Propagate, Split, Stop
+from .live_messages import (
+    Action,
+    MaskPrompt,
+    Merge,
+    ObjectAdd,
+    ObjectChange,
+    ObjectRemove,
+    Prompt,
+    Propagate,
+    Split,
+    Stop,
+)
 from .objects import add_object, change_object, remove_object
 from .problems import Rejected
 from .schema import Action as ActionRow

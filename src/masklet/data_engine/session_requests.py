@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from .model_pool import ModelPool
+from .listener import Listener
 from .problems import FAILED, Kind, Rejected
 
 _KINDS: dict[str, Kind] = {"not_found": "not_found", "refused": "refused", "busy": "busy"}
 
 
-async def ask(pool: ModelPool, session_id: int, message: dict[str, Any]) -> dict[str, Any]:
+@runtime_checkable
+class Pool(Protocol):
+    """Where sessions are open: see :class:`~.model_pool.ModelPool`."""
+
+    async def start(self) -> None:
+        """Begin."""
+        ...
+
+    async def stop(self) -> None:
+        """End."""
+        ...
+
+    async def call(self, session_id: int, message: dict[str, Any]) -> dict[str, Any]:
+        """Ask something of a session."""
+        ...
+
+    def events(self, session_id: int) -> Listener:
+        """What happens in a session."""
+        ...
+
+
+async def ask(pool: Pool, session_id: int, message: dict[str, Any]) -> dict[str, Any]:
     """The worker's answer.
 
     Raises:

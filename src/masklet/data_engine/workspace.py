@@ -90,10 +90,10 @@ class Workspace:
         source, target = self.session(key), self.session(to)
         if not source.exists():
             return False
-        with replacing(target) as temporary:
-            with closing(sqlite3.connect(source, timeout=30)) as one, closing(sqlite3.connect(temporary)) as other:
-                one.backup(other)
-                other.execute("PRAGMA journal_mode=DELETE")
+        connected = closing(sqlite3.connect(source, timeout=30))
+        with replacing(target) as temporary, connected as one, closing(sqlite3.connect(temporary)) as other:
+            one.backup(other)
+            other.execute("PRAGMA journal_mode=DELETE")
         return True
 
     def remove_video(self, video_key: str, session_keys: tuple[str, ...] = ()) -> None:
