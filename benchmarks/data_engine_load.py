@@ -231,11 +231,11 @@ class Load:
         return len(held), len(held & claimed)
 
     def database_size(self) -> int:
-        """Bytes of the database."""
-        if self.database.dialect == "sqlite":
-            return sum(path.stat().st_size for path in self.workspace.root.glob("engine.sqlite*"))
+        """Bytes of the tables and their indices."""
+        sqlite = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+        query = sqlite if self.database.dialect == "sqlite" else "SELECT pg_database_size(current_database())"
         with self.database.reading() as db:
-            return int(db.scalar(text("SELECT pg_database_size(current_database())")) or 0)
+            return int(db.scalar(text(query)) or 0)
 
     # Report
 
