@@ -36,7 +36,7 @@ PAPER = {
     2: (7.4, 23.25, 3.61, 86.4, 71.3, 80.4, 97.9),
     3: (4.5, 19.04, 2.68, 89.1, 72.8, 81.8, 100.0),
 }
-"""Seconds a frame, edited frames in percent, clicks an edited frame, alignment in percent: all, small, medium, large."""
+"""Seconds a frame, edited frames in %, clicks an edited frame, alignment in %: all, small, medium, large."""
 FIELDS = ("seconds_a_frame", "edited_frames_percent", "clicks_per_edited_frame")
 ALIGNMENTS = tuple(f"alignment_{size}" for size in ("all", "small", "medium", "large"))
 
@@ -135,6 +135,7 @@ async def run(args: argparse.Namespace) -> None:
             for phase in args.phases:
                 ids[phase] = await project_of(client, phase, args, videos)
                 started, annotator = time.monotonic(), SimulatedAnnotator(client, truths, behaviour)
+                await annotator.resume(ids[phase])
                 await annotator.work(ids[phase])
                 done = ", ".join(f"{count} {stage}" for stage, count in annotator.done.items()) or "nothing to do"
                 print(f"phase {phase}: {done}, {time.monotonic() - started:.0f} s", flush=True)

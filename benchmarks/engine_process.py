@@ -94,11 +94,11 @@ class EngineProcess:
                 self._process.kill()
                 self._process.wait()
 
-    def processor_seconds(self) -> float:
-        """Processor time of the server and its workers that are alive."""
+    def processor_seconds(self) -> dict[int, float]:
+        """Processor time so far of the server, its workers and what else it started, by process."""
         assert self._process is not None
         pids = [self._process.pid, *_children(self._process.pid)]
-        return sum(map(_processor_seconds, pids))
+        return {pid: _processor_seconds(pid) for pid in pids}
 
 
 def _free_port() -> int:

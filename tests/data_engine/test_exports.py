@@ -245,6 +245,34 @@ def test_import_needs_videos_that_fit(engine):
         import_masklets(engine.database, other, engine.root / "bad.zip", "davis")
 
 
+def _zipped(path: Path, **files: object) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(f"{name}.json", json.dumps(content))
+    return path
+
+
+def test_sizes_that_would_take_all_memory_are_refused(engine):
+    huge = {"size": [100_000, 100_000], "counts": rle.encode(np.zeros(SIZE, bool))["counts"]}
+    shape = {"id": 1, "width": SIZE[1], "height": SIZE[0], "length": 1, "file_names": ["walk/0.jpg"]}
+    one = {"id": 1, "video_id": 1, "category_id": 1, "segmentations": [huge]}
+    content = {"videos": [shape], "annotations": [one], "categories": []}
+    out = _zipped(engine.root / "huge.zip", instances=content)
+    with pytest.raises(ValueError, match="larger than any image"):
+        import_masklets(engine.database, FIRST, out, "youtube_vis")
+    content["videos"] = [{**shape, "width": 100_000, "height": 100_000}]
+    out = _zipped(engine.root / "wide.zip", instances=content)
+    with pytest.raises(ValueError, match="100000x100000 pixels, expected at most"):
+        import_masklets(engine.database, FIRST, out, "youtube_vis")
+
+
+def test_names_that_lead_elsewhere_are_refused(engine):
+    task = {"data": {"image": "../../../../etc/passwd"}, "annotations": [{"result": []}]}
+    out = _zipped(engine.root / "out.zip", tasks=[task])
+    with pytest.raises(ValueError, match="which is no name"):
+        import_masklets(engine.database, FIRST, out, "label_studio")
+
+
 def test_import_leaves_out_frames_that_are_not_annotated(engine):
     out, _ = _exported(engine, FIRST, "cvat")
     other, video_id = engine.project("every second", every=2)

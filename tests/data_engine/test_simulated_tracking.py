@@ -127,6 +127,13 @@ def test_what_is_good_already_is_left():
     assert session.actions == []
 
 
+def test_what_was_selected_only_is_tracked():
+    session = _Session(known={0: _disc(0)})
+    _annotate(session, 3, _truth())
+    assert [one["start"] for one in session.of("propagate")] == [0, 4, 8]
+    assert {one["frame"] for one in session.of("prompt")} == {4, 8}
+
+
 def test_an_end_that_was_not_heard_is_noticed(monkeypatch):
     monkeypatch.setattr("masklet.data_engine.simulated_tracking._SILENCE", 0.01)
     session = _Session(silent=True)

@@ -57,7 +57,7 @@ class Client:
     async def __aenter__(self) -> Client:
         """Sign in."""
         if self._account is not None:
-            await self.post("sign-in", self._account)
+            await self._call("POST", "sign-in", again=True, json=self._account)
         self.user = await self.get("me")
         self.csrf = self.user["csrf"]
         self._http.headers["X-Masklet-CSRF"] = self.csrf

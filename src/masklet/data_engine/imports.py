@@ -14,12 +14,13 @@ from typing import Literal, get_args
 import numpy as np
 
 from ..data.open import open_dataset
-from ..data.records import VideoDataset
+from ..data.records import AnnotatedVideo, VideoDataset
 from ..interchange.options import WriteOptions
 from ..interchange.video_masks import VideoMasks, read_masks
 from ..masks import rle
 from ..masks.rle import Rle
 from ..video.atomic import make_folder, temporary_beside
+from ..video.images import DEFAULT_MAX_PIXELS
 from .archives import ArchiveLimits, unzip
 from .database import Database, Db, found
 from .errors import NotFound
@@ -141,11 +142,11 @@ def _read(dataset: VideoDataset) -> Iterator[tuple[VideoMasks, float]]:
     """The videos of a data set, each with the share of the data set that is read by then."""
     if not dataset.stills:
         for done, video in enumerate(dataset, start=1):
-            yield read_masks(video, still=False), done / len(dataset)
+            yield _masks(video, still=False), done / len(dataset)
         return
     grouped: dict[str, dict[int, VideoMasks]] = {}
     for video in dataset:
-        masks = read_masks(video, still=True)
+        masks = _masks(video, still=True)
         path = PurePosixPath(masks.name)
         number = _LAST_NUMBER.search(path.stem)
         if not path.parent.name or number is None:
@@ -153,6 +154,20 @@ def _read(dataset: VideoDataset) -> Iterator[tuple[VideoMasks, float]]:
         grouped.setdefault(path.parent.name, {})[int(number[1])] = masks
     for done, (name, frames) in enumerate(sorted(grouped.items()), start=1):
         yield _joined(name, frames), done / len(grouped)
+
+
+def _masks(video: AnnotatedVideo, *, still: bool) -> VideoMasks:
+    """Its masks, once its name leads nowhere else and its size is one that is read: files may say anything.
+
+    Raises:
+        ValueError: They do.
+    """
+    if video.name.startswith("/") or ".." in PurePosixPath(video.name).parts:
+        raise ValueError(f"the data set has a video {video.name!r:.80}, which is no name: rename it")
+    height, width = video.size
+    if height * width > DEFAULT_MAX_PIXELS:
+        raise ValueError(f"{video.name} has {width}x{height} pixels, expected at most {DEFAULT_MAX_PIXELS:,}")
+    return read_masks(video, still=still)
 
 
 def _joined(name: str, frames: dict[int, VideoMasks]) -> VideoMasks:

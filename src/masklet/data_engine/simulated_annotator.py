@@ -80,6 +80,12 @@ class SimulatedAnnotator:
             else:
                 await asyncio.sleep(wait)
 
+    async def resume(self, project_id: int) -> None:
+        """Do the tasks that one had when one was interrupted, under new leases; errors as for ``work``."""
+        project = await self.client.get(f"projects/{project_id}")
+        for task in await self.client.get(f"projects/{project_id}/tasks", state="leased", mine=True):
+            await self.do(project, await self.client.post(f"tasks/{task['id']}/claim"))
+
     async def do(self, project: Mapping[str, Any], task: Mapping[str, Any]) -> None:
         """Do one task that is leased; a lost lease is no error."""
         stages = {"select": self._select, "track": self._track, "verify": self._verify}

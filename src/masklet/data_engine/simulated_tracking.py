@@ -109,18 +109,19 @@ class Tracking:
         frames = [t for t in self.truth.annotated if t % self.every == 0]
         await self._halt()
         await self._fetch(0)
-        for t in frames:
+        for t, later in zip(frames, [*frames[1:], None], strict=True):
             await self._wait_for(t)
             truths = self.truth.masks(t, self.numbers.keys())
             edited = [one for one in self.numbers if self._is_wrong(t, one, truths.get(one))]
-            if not edited:
-                continue
-            await self._stop()
+            if edited:
+                await self._stop()
             for one in edited:
                 await self._correct(t, one, truths.get(one, np.zeros(self.truth.size, bool)))
-            if self.phase > 1 and t < frames[-1]:
+            if self.phase > 1 and later is not None and (edited or await self._ends_at(t, later)):
                 await self._propagate(t, EXAMINE * len(frames) * len(self.numbers))
         await self._wait_for(frames[-1])
+        while self._running:
+            await self._hear()
 
     def _is_wrong(self, t: int, one: int, truth: MaskArray | None) -> bool:
         shown = self._shown.get(t, {}).get(self.numbers[one])
@@ -159,8 +160,17 @@ class Tracking:
         self._shown = {t: masks for t, masks in self._shown.items() if t == start}  # earlier ones are done with
         seconds, self._looked = 0.0 if self._looked else looking, True
         await asyncio.sleep(self.behaviour.pace * seconds)
-        await self.live.act("propagate", seconds=seconds, start=start, direction="forward")
+        stop = max(t for t in self.truth.annotated if t % self.every == 0)
+        await self.live.act("propagate", seconds=seconds, start=start, stop=stop, direction="forward")
         self._running = True
+
+    async def _ends_at(self, t: int, later: int) -> bool:
+        """Whether there are masks on a frame and none on the next, and nobody makes them."""
+        if self._running or not self._shown.get(t):
+            return False
+        if later not in self._shown:
+            await self._fetch(later)
+        return not self._shown.get(later)
 
     async def _stop(self) -> None:
         """End the propagation that is going on, and hear the last of it."""
