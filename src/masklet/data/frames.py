@@ -73,8 +73,15 @@ class PictureFrames:
             ValueError: It is damaged.
             OSError: It cannot be read.
         """
-        path = self.files[index]
-        return decode_image(path.read_bytes(), name=str(path))
+        return decode_image(self.encoded(index), name=str(self.files[index]))
+
+    def encoded(self, index: int) -> bytes:
+        """The bytes of a frame's file.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        return self.files[index].read_bytes()
 
     def file(self, index: int) -> str:
         """The file of a frame."""

@@ -37,6 +37,15 @@ class Frames(Protocol):
 
 
 @runtime_checkable
+class EncodedFrames(Frames, Protocol):
+    """Frames that are image files of their own."""
+
+    def encoded(self, index: int) -> bytes:
+        """The file of a frame."""
+        ...
+
+
+@runtime_checkable
 class Truth(Protocol):
     """The known masks of a video; ``where`` is the file or folder that they come from."""
 

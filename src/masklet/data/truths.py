@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -11,6 +12,7 @@ from jaxtyping import Int32
 
 from ..masks import rle
 from ..masks.polygons import fill_polygons
+from ..video.images import DEFAULT_MAX_PIXELS
 from ..video.mask_files import decode_mask
 from .paths import BrokenAnnotations, DataPath
 from .records import Mask
@@ -181,9 +183,12 @@ def draw_rle(code: Any) -> Mask:
     """Decode run lengths.
 
     Raises:
-        ValueError: They are damaged.
+        ValueError: They are damaged, or of an image that is too large to be one.
     """
     try:
+        size = code.get("size", ()) if isinstance(code, Mapping) else ()
+        if math.prod(map(int, size)) > DEFAULT_MAX_PIXELS:
+            raise ValueError(f"a mask of {size} pixels is larger than any image that is read")
         return rle.decode(code)
     except (TypeError, OverflowError) as error:
         raise ValueError(f"{code!r:.80} is no encoded mask ({error})") from error

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from ..data.frames import PictureFrames
+from ..data.records import EncodedFrames
 from ..video.atomic import make_folder
 from .video_masks import VideoMasks
 
@@ -24,8 +24,8 @@ def copy_picture(video: VideoMasks, frame: int, target: Path) -> None:
     if video.frames is None:
         raise ValueError(f"{video.name} has no pictures to copy: give the frames (--video), or leave --pictures out")
     make_folder(target.parent)
-    if isinstance(video.frames, PictureFrames):
-        data = video.frames.files[frame].read_bytes()
+    if isinstance(video.frames, EncodedFrames):
+        data = video.frames.encoded(frame)
     else:
         image = np.ascontiguousarray(video.frames.image(frame)[..., ::-1])
         data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()

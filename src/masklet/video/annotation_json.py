@@ -82,6 +82,7 @@ class SaVJsonWriter:
         environment: str = "",
         split: str = "",
         kind: str = "auto",
+        edited: Mapping[int, int] | None = None,
     ) -> None:
         """Write to ``path``.
 
@@ -95,6 +96,7 @@ class SaVJsonWriter:
             environment: ``Indoor`` or ``Outdoor``, where known.
             split: Part of the data set, where known.
             kind: ``auto`` or ``manual``.
+            edited: Annotated frames that a user edited, by object; others count as 0.
 
         Raises:
             ValueError: The step or the frame rate is not above 0, or the kind is another one.
@@ -105,6 +107,7 @@ class SaVJsonWriter:
         self._size = size
         self._step = step
         self._kind = kind
+        self._edited = edited or {}
         self._frame_count = frame_count
         self._frames: dict[int, dict[int, rle.Rle]] = {}
         self._stability: dict[int, Mapping[int, float]] = {}
@@ -188,7 +191,7 @@ class SaVJsonWriter:
             "masklet_visibility_changes": changes,
             "masklet_first_appeared_frame": first.tolist(),
             "masklet_frame_count": [len(areas)] * len(ids),
-            "masklet_edited_frame_count": [0] * len(ids),
+            "masklet_edited_frame_count": [self._edited.get(object_id, 0) for object_id in ids],
             "masklet_type": [self._kind] * len(ids),
             "masklet_stability_score": [None] * len(ids),
             "masklet_num": len(ids),

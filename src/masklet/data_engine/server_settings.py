@@ -1,0 +1,78 @@
+"""What a server of the data engine is told when it starts."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Language = Literal["en", "zh"]
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Settings of one server process.
+
+    Attributes:
+        workspace: Folder for videos, sessions, exports and, by default, the database.
+        database: Address of a database; None: SQLite in the workspace.
+        host: Address to listen at.
+        port: Port to listen at; 0: any free one.
+        accounts: Whether people sign in. Without, whoever reaches the server is the admin ``local``.
+        known_hosts: Names that browsers may call the server by, besides its address and those of this machine.
+        workers: Model workers that the server starts itself; 0: only such as run elsewhere.
+        runners: Jobs (arriving videos, exports ...) that the server works on at a time; 0: none.
+        model: Model of new projects.
+        language: Language of the page until a user chooses.
+        upload_bytes: Largest upload.
+        json_bytes: Largest body of any other request, and largest message of a live connection.
+        requests_per_second: Of one user, in the long run; bursts may be four times that.
+        metrics_token: With accounts, ``Authorization: Bearer TOKEN`` that reads ``/metrics``; None: admins only.
+
+    Raises:
+        ValueError: An address that others reach, without accounts; or a number out of range.
+    """
+
+    workspace: Path
+    database: str | None = field(default=None, repr=False)  # it may hold a password
+    host: str = "127.0.0.1"
+    port: int = 8008
+    accounts: bool = False
+    known_hosts: tuple[str, ...] = ()
+    workers: int = 1
+    runners: int = 1
+    model: str = "nano"
+    language: Language = "en"
+    upload_bytes: int = 8_000_000_000
+    json_bytes: int = 4_000_000
+    requests_per_second: float = 100.0
+    metrics_token: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.accounts and not is_loopback(self.host):
+            raise ValueError(
+                f"others can reach a server at {self.host}, so people must sign in: pass --accounts, and make them by "
+                "`masklet annotate user add NAME --role admin`; or listen at 127.0.0.1"
+            )
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"got port {self.port}, expected one from 0 to 65535")
+        for name in ("workers", "runners"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
+
+
+def metrics_token() -> str | None:
+    """``MASKLET_METRICS_TOKEN`` of the environment."""
+    return os.environ.get("MASKLET_METRICS_TOKEN") or None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

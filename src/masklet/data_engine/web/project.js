@@ -1,0 +1,25 @@
+// One project: its videos, tasks, numbers, and what goes in and out; each in a tab with an address of its own.
+
+import { get } from "./api.js";
+import { h } from "./elements.js";
+import { exchangeTab } from "./exchange.js";
+import { t } from "./language.js";
+import { statisticsTab } from "./statistics.js";
+import { tasksTab } from "./tasks.js";
+import { videosTab } from "./videos.js";
+
+const TABS = { videos: videosTab, tasks: tasksTab, statistics: statisticsTab, exchange: exchangeTab };
+
+export async function projectScreen(context, id, tab) {
+  const project = await get(`projects/${id}`);
+  const chosen = TABS[tab] ? tab : "videos";
+  const content = await TABS[chosen](context, project);
+  return {
+    title: project.name,
+    close: content.close,
+    element: h("main", { class: "page" }, h("h1", {}, project.name),
+      h("p", { class: "dim" }, `${t(`phase.${project.phase}`)} · ${t("project.model")}: ${project.model} · ${t("project.every_short", { every: project.every })}`),
+      h("nav", { class: "tabs", "aria-label": project.name }, Object.keys(TABS).map((name) => h("a", { href: `#/projects/${id}/${name}`, "aria-current": name === chosen ? "page" : undefined }, t(`${name}.name`)))),
+      content.element),
+  };
+}

@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from engine_server import FRAMES, HOST, PASSWORD, Served, served, task_of
+from masklet.data_engine.headers import SECURITY_HEADERS
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path, accounts=True) as one:
+        one.add_user("ann", "annotator")
+        one.add_user("vera", "verifier")
+        one.add_user("root", "admin")
+        yield one
+
+
+def test_whoever_sits_at_a_server_without_accounts_may_do_all(local: Served):
+    me = local.client().get("/api/me").json()
+    assert me["local"]
+    assert (me["name"], me["role"]) == ("local", "admin")
+    assert local.client().post("/api/projects", json={"name": "people"}).status_code == 201
+    assert local.client().post("/api/sign-in", json={"name": "a", "password": "b"}).json()["kind"] == "refused"
+
+
+def test_signing_in_and_out(team: Served):
+    nobody = team.client("nobody")
+    assert nobody.get("/api/me").json()["kind"] == "unauthenticated"
+    wrong = nobody.post("/api/sign-in", json={"name": "ann", "password": "wrong"})
+    assert (wrong.status_code, wrong.json()["kind"]) == (401, "unauthenticated")
+    ann = team.client("ann")
+    assert ann.get("/api/me").json()["permissions"] == ["see", "annotate"]
+    cookie = ann.cookies["masklet_sign_in"]
+    assert ann.post("/api/sign-out").status_code == 204
+    assert ann.get("/api/me").status_code == 401
+    ann.cookies["masklet_sign_in"] = cookie  # it is of no use any more
+    assert ann.get("/api/me").status_code == 401
+    lines = team.client("root").get("/api/audit").json()
+    assert [(line["user"], line["what"], line["ok"]) for line in reversed(lines)] == [
+        ("ann", "sign_in", False), ("ann", "sign_in", True), ("ann", "sign_out", True), ("root", "sign_in", True),
+    ]  # fmt: skip
+
+
+def test_cookies_are_secure_over_https(team: Served):
+    client = TestClient(team.app, "https://localhost")
+    answer = client.post("/api/sign-in", json={"name": "ann", "password": PASSWORD})
+    attributes = answer.headers["set-cookie"].lower()
+    assert all(one in attributes for one in ("secure", "httponly", "samesite=strict"))
+
+
+def test_passwords_cannot_be_guessed_quickly(team: Served, monkeypatch: pytest.MonkeyPatch):
+    nobody = team.client("nobody")
+    monkeypatch.setattr(team.serving.sign_ins_of_name, "_clock", lambda: 0.0)
+    codes = [nobody.post("/api/sign-in", json={"name": "ann", "password": f"wrong {i}"}).status_code for i in range(8)]
+    assert codes == [401] * 6 + [429] * 2
+    late = nobody.post("/api/sign-in", json={"name": "ann", "password": PASSWORD})
+    assert late.json()["kind"] == "rate"
+    assert int(late.headers["retry-after"]) >= 1
+
+
+def test_requests_of_a_user_are_bounded(tmp_path: Path):
+    with served(tmp_path, requests_per_second=1.0) as one:
+        codes = [one.client().get("/api/projects").status_code for _ in range(6)]
+        assert codes[0] == 200
+        assert codes[-1] == 429
+
+
+@pytest.mark.parametrize("headers", [{"X-Masklet-CSRF": "wrong"}, {"X-Masklet-CSRF": ""}])
+def test_what_our_page_did_not_send_changes_nothing(local: Served, headers: dict[str, str]):
+    answer = local.client().post("/api/projects", json={"name": "people"}, headers=headers)
+    assert (answer.status_code, answer.json()["kind"]) == (403, "forbidden")
+    assert local.client().get("/api/projects").json() == []
+
+
+@pytest.mark.parametrize("headers", [{"origin": "http://other.example"}, {"host": "other.example"}])
+def test_other_sites_are_turned_away(local: Served, headers: dict[str, str]):
+    answer = local.client().post("/api/projects", json={"name": "people"}, headers=headers)
+    assert (answer.status_code, answer.json()["kind"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("path", ["/api/me", "/api/nothing", "/", "/nothing", "/api/openapi.json", "/metrics"])
+def test_every_answer_has_the_headers(local: Served, path: str):
+    answer = local.client().get(path)
+    for name, value in SECURITY_HEADERS.items():
+        assert answer.headers[name] == value
+    assert "unsafe" not in answer.headers["content-security-policy"]
+
+
+def test_a_defect_tells_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    with served(tmp_path) as one:
+
+        @one.app.get("/api/defect")
+        def defect() -> None:
+            raise RuntimeError(f"the secret of {tmp_path}")
+
+        client = TestClient(one.app, HOST, raise_server_exceptions=False)
+        answer = client.get("/api/defect")
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "the server failed; its log says why", "kind": "failed"}
+    assert answer.headers["content-security-policy"]
+
+
+def test_the_page_is_served_and_nothing_beside_it(local: Served):
+    page = local.client().get("/")
+    assert page.status_code == 200
+    assert "text/html" in page.headers["content-type"]
+    for path in ("/../app.py", "/%2e%2e/app.py", "/..%2fapp.py", "/web", "/engine.sqlite", "/api/../secret"):
+        assert local.client().get(path).status_code == 404, path
+    assert local.client().post("/").status_code == 422
+
+
+def test_health(local: Served):
+    answer = local.client("nobody").get("/api/health")
+    assert answer.status_code == 503  # no model worker is there
+    assert answer.json()["database"]
+
+
+def test_metrics(tmp_path: Path):
+    with served(tmp_path, accounts=True, metrics_token="a token") as one:
+        one.add_user("root", "admin")
+        one.add_user("ann", "annotator")
+        assert one.client("nobody").get("/metrics").status_code == 401
+        assert one.client("ann").get("/metrics").status_code == 401
+        assert one.client("root").get("/metrics").status_code == 200
+        bearer = {"authorization": "Bearer a token"}
+        text = one.client("nobody").get("/metrics", headers=bearer).text
+        assert 'masklet_request_seconds_count{method="GET",route="/api/me",status="200"}' in text
+        assert "a token" not in text
+
+
+def test_frames(local: Served):
+    video = local.video(local.project())
+    client = local.client()
+    answer = client.get(f"/api/videos/{video}/frames/1")
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert "immutable" in answer.headers["cache-control"]
+    again = client.get(f"/api/videos/{video}/frames/1", headers={"if-none-match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    packed = client.get(f"/api/videos/{video}/frames", params={"first": 1, "count": 64}).content
+    files = []
+    while packed:
+        (length,) = struct.unpack_from("<I", packed)
+        files.append(packed[4 : 4 + length])
+        packed = packed[4 + length :]
+    assert len(files) == FRAMES - 1
+    assert files[0] == answer.content
+    assert client.get(f"/api/videos/{video}/frames/{FRAMES}").status_code == 404
+    assert client.get(f"/api/videos/{video}/frames", params={"count": 65}).status_code == 422
+    assert client.delete(f"/api/videos/{video}").status_code == 204
+    assert client.get(f"/api/videos/{video}/frames/1").status_code == 404
+
+
+def test_a_task_from_claim_to_verdict(local: Served):
+    client, project = local.client(), local.project()
+    video = local.video(project)
+    local.pool.numbers = {1}
+    task = task_of(client, project)
+    assert task["lease"]
+    assert task["video"]["frames"] == FRAMES
+    assert client.post(f"/api/projects/{project}/claim", json={"stage": "track"}).status_code == 204
+    lease = {"lease": task["lease"]}
+    assert client.post(f"/api/tasks/{task['id']}/heartbeat", json=lease).status_code == 200
+    done = client.post(f"/api/tasks/{task['id']}/submit", json={**lease, "seconds": 5})
+    assert (done.status_code, done.json()["state"], done.json()["lease"]) == (200, "done", None)
+    assert client.post(f"/api/tasks/{task['id']}/submit", json=lease).json()["state"] == "done"  # answered again
+    (target,) = client.get(f"/api/videos/{video}/objects").json()
+    assert (target["state"], target["masklet"]["frames"]) == ("tracked", FRAMES)
+    masks = client.get(f"/api/videos/{video}/masks", params={"first": 1, "count": 2}).json()["masks"]
+    assert [(one["object"], one["frame"], one["area"]) for one in masks] == [(1, 1, 11), (1, 2, 12)]
+    verify = task_of(client, project, "verify")
+    assert verify["object"]["number"] == 1
+    said = {"lease": verify["lease"], "verdict": "unsatisfactory", "comment": "it leaks", "frame": 2, "seconds": 3}
+    assert client.post(f"/api/tasks/{verify['id']}/verdict", json=said).status_code == 200
+    (judged,) = client.get(f"/api/objects/{target['id']}/judgements").json()
+    assert (judged["verdict"], judged["comment"], judged["user"]) == ("unsatisfactory", "it leaks", "local")
+    comment = client.post(f"/api/objects/{target['id']}/comments", json={"comment": "better now"})
+    assert comment.status_code == 201
+    assert task_of(client, project)["round"] == 2
+    rows = client.get(f"/api/projects/{project}/statistics").json()
+    assert {row["stage"] for row in rows} == {"track", "verify"}
+    assert client.get(f"/api/projects/{project}/statistics.csv").headers["content-type"].startswith("text/csv")
+    assert client.get("/api/table1", params={"projects": str(project)}).json()[0]["phase"] == 3
+
+
+def test_a_lease_that_somebody_else_took(team: Served):
+    project = team.project(lease_seconds=1)
+    team.video(project)
+    team.add_user("bob", "annotator")
+    task = task_of(team.client("ann"), project)
+    assert team.client("bob").get(f"/api/tasks/{task['id']}").json()["lease"] is None  # it is for ann only
+    taken = team.client("bob").post(f"/api/tasks/{task['id']}/claim")
+    assert taken.json()["kind"] == "refused"
+    team.client("ann").post(f"/api/tasks/{task['id']}/release", json={"lease": task["lease"]})
+    assert team.client("bob").post(f"/api/tasks/{task['id']}/claim").status_code == 200
+    lost = team.client("ann").post(f"/api/tasks/{task['id']}/submit", json={"lease": task["lease"]})
+    assert (lost.status_code, lost.json()["kind"]) == (409, "lease_lost")
+
+
+def test_a_selection_copies_its_session(local: Served):
+    project = local.project(stages=["select", "track", "verify"], annotators=2)
+    local.video(project)
+    task = task_of(local.client(), project, "select")
+    local.client().post(f"/api/tasks/{task['id']}/submit", json={"lease": task["lease"]})
+    tasks = local.client().get(f"/api/projects/{project}/tasks", params={"stage": "track"}).json()
+    assert len(tasks) == 2
+
+
+def test_projects(local: Served, tmp_path: Path):
+    client = local.client()
+    made = client.post("/api/projects", json={"name": "people", "phase": 2, "settings": {"annotators": 2}}).json()
+    assert (made["model"], made["settings"]["annotators"]) == ("nano", 2)
+    assert client.post("/api/projects", json={"name": "people"}).json()["kind"] == "refused"
+    for model in (str(tmp_path / "secret"), "../secret", "etc/passwd", "nothing"):
+        answer = client.post("/api/projects", json={"name": "other", "model": model})
+        assert (answer.status_code, answer.json()["kind"]) == (409, "refused")
+        assert model not in answer.text
+    changed = client.patch(f"/api/projects/{made['id']}", json={"name": "persons", "settings": {"own_review": True}})
+    assert (changed.json()["name"], changed.json()["settings"]["own_review"]) == ("persons", True)
+    assert changed.json()["settings"]["annotators"] == 2
+
+
+def test_the_name_of_a_model_file_is_not_its_place(tmp_path: Path):
+    with served(tmp_path, model=str(tmp_path / "mine.safetensors")) as one:
+        made = one.client().post("/api/projects", json={"name": "people"})
+        assert made.json()["model"] == "mine.safetensors"
+        assert str(tmp_path) not in made.text
+        again = one.client().post("/api/projects", json={"name": "others", "model": "mine.safetensors"})
+        assert again.status_code == 201
+
+
+def test_busy_workers(local: Served):
+    project = local.project()
+    local.video(project)
+    task = task_of(local.client(), project)
+    local.pool.busy = True
+    answer = local.client().post(f"/api/tasks/{task['id']}/submit", json={"lease": task["lease"]})
+    assert (answer.status_code, answer.json()["kind"], answer.headers["retry-after"]) == (503, "busy", "1")
+
+
+def test_no_secret_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    with served(tmp_path, accounts=True, metrics_token="a token") as one:
+        one.add_user("ann", "annotator")
+        client = one.client("ann")
+        client.post("/api/sign-in", json={"name": "ann", "password": "another secret"})
+        client.post("/api/sign-in", json={"name": "ann", "password": ["malformed secret"]})
+        secrets = [PASSWORD, "another secret", "malformed secret", "a token", client.cookies["masklet_sign_in"]]
+        secrets += [client.headers["X-Masklet-CSRF"], one.serving.workspace.secret().hex()]
+    for secret in secrets:
+        assert secret not in caplog.text
+
+
+def test_faults_do_not_repeat_what_was_sent(team: Served):
+    answer = team.client("nobody").post("/api/sign-in", json={"name": "ann", "password": ["hunter2"]})
+    assert answer.status_code == 422
+    assert answer.json()["kind"] == "invalid"
+    assert "hunter2" not in answer.text
