@@ -22,7 +22,11 @@ from masklet.masks import rle
 pytestmark = pytest.mark.browser
 
 SCHEMES = ("light", "dark")
-MEANT = ("Failed to load resource", "WebSocket connection", "Canvas2D")  # refusals of the server, and pixels that tests read
+MEANT = (
+    "Failed to load resource",
+    "WebSocket connection",
+    "Canvas2D",
+)  # refusals of the server, and pixels that tests read
 
 
 @dataclass
@@ -116,7 +120,11 @@ def opened(browser):
     def open_page(scheme="light", width=1280, height=800, touch=False, memory=None):
         server = serve(memory or StandIn())
         context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=touch, is_mobile=touch, locale="en"
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            has_touch=touch,
+            is_mobile=touch,
+            locale="en",
         )
         one = Opened(context.new_page(), server.memory, server.url)
         one.page.set_default_timeout(10_000)
@@ -188,7 +196,12 @@ def test_clicks_prompt_and_their_mask_is_painted(opened):
     one.click(90, 135)
     assert one.kinds() == ["object_add", "prompt"]
     sent = one.memory.done[1]
-    assert (sent["frame"], sent["object"], sent["labels"], sent["clear"] if "clear" in sent else None) == (0, 1, [1], None)
+    assert (sent["frame"], sent["object"], sent["labels"], sent["clear"] if "clear" in sent else None) == (
+        0,
+        1,
+        [1],
+        None,
+    )
     assert np.abs(np.array(sent["points"]) - [[90, 135]]).max() < 0.6
     assert 0 <= sent["seconds"] < 60
     one.click(110, 150, button="right")
@@ -691,6 +704,7 @@ def test_statistics_are_plotted(opened):
     one.page.check("text=Street scenes, by hand")
     one.page.wait_for_selector("text=37.8")
     assert "89.1" in one.page.locator("[aria-label='Phases compared']").inner_text()
+    assert "0.912" in one.page.locator("[aria-label=Agreement]").inner_text()
     one.shot("statistics")
 
 
@@ -813,5 +827,13 @@ def test_the_keyboard_reaches_everything(opened):
         )
         assert ring, name
         reached.append(name)
-    for wanted in ("Play or pause", "Brush", "Rename", "Track forward", "Position in the video", "Hand in", "Hide Object 1"):
+    for wanted in (
+        "Play or pause",
+        "Brush",
+        "Rename",
+        "Track forward",
+        "Position in the video",
+        "Hand in",
+        "Hide Object 1",
+    ):
         assert wanted in reached
