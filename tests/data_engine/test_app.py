@@ -63,9 +63,7 @@ def test_cookies_are_secure_over_https(team: Served):
 def test_passwords_cannot_be_guessed_quickly(team: Served, monkeypatch: pytest.MonkeyPatch):
     nobody = team.client("nobody")
     monkeypatch.setattr(team.serving.sign_ins_of_name, "_clock", lambda: 0.0)
-    codes = [
-        nobody.post("/api/sign-in", json={"name": "ann", "password": f"wrong {i}"}).status_code for i in range(8)
-    ]
+    codes = [nobody.post("/api/sign-in", json={"name": "ann", "password": f"wrong {i}"}).status_code for i in range(8)]
     assert codes == [401] * 6 + [429] * 2
     late = nobody.post("/api/sign-in", json={"name": "ann", "password": PASSWORD})
     assert late.json()["kind"] == "rate"
