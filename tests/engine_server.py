@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,6 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from anyio.from_thread import BlockingPortal
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 from starlette.testclient import TestClient
@@ -123,11 +124,18 @@ class Served:
     pool: StubPool
     serving: Serving
     clients: dict[str, TestClient]
+    portal: BlockingPortal
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function on the server's event loop."""
+        return self.portal.call(function, *args)
 
     def client(self, user: str = "local") -> TestClient:
         """A browser of a user, signed in, which sends the token of its page."""
         if user not in self.clients:
             client = TestClient(self.app, HOST)
+            client.portal = self.portal  # of one event loop with the server
+            client.headers["host"] = HOST.removeprefix("http://")  # its WebSockets would have another one
             if user not in ("local", "nobody"):
                 answer = client.post("/api/sign-in", json={"name": user, "password": PASSWORD})
                 assert answer.status_code == 200, answer.text
@@ -161,8 +169,9 @@ def served(folder: Path, **settings: Any) -> Iterator[Served]:
     if "database" not in settings:
         (workspace.root / "engine.sqlite").write_bytes(_tables())
     app = create_app(ServerSettings(workspace.root, workers=0, **{"runners": 0, **settings}), pool)
-    with patch.object(accounts, "_hasher", _quick), TestClient(app, HOST):
-        yield Served(app, pool, app.state.serving, {})
+    with patch.object(accounts, "_hasher", _quick), TestClient(app, HOST) as running:
+        assert running.portal is not None
+        yield Served(app, pool, app.state.serving, {}, running.portal)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -91,3 +92,17 @@ def tracked(database: Database, user: User, project_id: int, at: datetime = STAR
             add_object(db, task.video_id, user.id, number=int(name[1:]), at=at)
         submit(db, task.id, user, task.lease, {int(name[1:]): masks(right=x) for name, x in right_of.items()}, at=at)
         return task.id
+
+
+def overlapping(database: Database, first, second):
+    """Run two functions of a transaction, the second one while the first is not committed yet; what they give.
+
+    The second one has a moment to do harm: it either waits for the first, or sees nothing of it.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        with database.begin() as db:
+            one = first(db)
+            db.flush()
+            other = pool.submit(database.run, second)
+            wait([other], timeout=0.3)
+        return one, other.result()

@@ -130,6 +130,7 @@ class StandIn:
     received: list[dict[str, Any]] = field(default_factory=list)  # messages, those sent again too
     drop_after: str | None = None  # the connection is cut between doing this kind of action and answering it
     refuse: str | None = None  # this kind of action is refused once
+    away: bool = False  # live connections are turned away
     busy: int = 0  # so many actions are answered "busy"
     lease: str = "lease-1"
     task_states: dict[int, str] = field(default_factory=lambda: {1: "open", 2: "open", 3: "open", 4: "open"})
@@ -283,8 +284,8 @@ def stand_in_app(memory: StandIn) -> FastAPI:
 
     @app.post("/api/projects/{number}/videos", status_code=202)
     async def _upload(request: Request) -> Any:
-        form = await request.form()
-        name = form["file"].filename  # type: ignore[union-attr]
+        async with request.form() as form:
+            name = form["file"].filename  # type: ignore[union-attr]
         if name.endswith(".exe"):
             return refused(422, "invalid", f"{name} is neither a video nor images")
         memory.videos.append({**video(10 + len(memory.videos)), "name": name})
@@ -442,6 +443,9 @@ def stand_in_app(memory: StandIn) -> FastAPI:
 
     @app.websocket("/api/tasks/{number}/live")
     async def _socket(socket: WebSocket, number: int) -> None:
+        if memory.away:
+            await socket.close()
+            return
         await socket.accept()
         memory.loop = asyncio.get_running_loop()
         memory.sockets.add(socket)

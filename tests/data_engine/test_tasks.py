@@ -3,11 +3,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select
 
-from engine_work import START, act, later, masks, people, project, ready, taken, tracked
+from engine_work import START, act, later, masks, overlapping, people, project, ready, taken, tracked
 from masklet.data_engine import objects, tasks
 from masklet.data_engine.agreement import consensus
 from masklet.data_engine.database import found
@@ -476,21 +477,20 @@ def test_processes_share_the_work_and_one_that_dies_loses_nothing(database):
 
 
 def test_copies_handed_in_at_once_open_verification_once(database):
-    annotators, [eve] = people(database, "a", "b", "c", "d"), people(database, "eve")
-    p = project(database, annotators=4)
+    ann, bob, eve = people(database, "ann", "bob", "eve")
+    p = project(database, annotators=2)
     with database.begin() as db:
         task = taken(db, eve, p, "select")
         objects.add_object(db, task.video_id, eve.id)
         tasks.submit(db, task.id, eve, task.lease, {})
     with database.begin() as db:
-        given = [(user, taken(db, user, p, "track")) for user in annotators]
-
-    def hand_in(user, task):
-        database.run(tasks.submit, task.id, user, task.lease, {1: masks()})
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda pair: hand_in(*pair), given))
+        given = [(user, taken(db, user, p, "track")) for user in (ann, bob)]
+    overlapping(database, *(partial(submitted, task_id=t.id, user=user, lease=t.lease) for user, t in given))
     assert len(queue(database, p, "verify", None)) == 1
+
+
+def submitted(db, task_id, user, lease):
+    return tasks.submit(db, task_id, user, lease, {1: masks()})
 
 
 def test_one_person_who_claims_twice_at_once_gets_one_copy(database):
@@ -499,6 +499,21 @@ def test_one_person_who_claims_twice_at_once_gets_one_copy(database):
     with database.begin() as db:
         task = taken(db, eve, p, "select")
         tasks.submit(db, task.id, eve, task.lease, {})
-    with ThreadPoolExecutor(4) as pool:
-        given = list(pool.map(lambda _: database.run(tasks.claim, ann, p, "track"), range(6)))
-    assert sum(task is not None for task in given) == 1
+    claimed = partial(tasks.claim, user=ann, project_id=p, stage="track")
+    one, other = overlapping(database, claimed, claimed)
+    assert one is not None
+    assert other is None
+
+
+def test_a_lease_that_is_taken_over_while_it_is_used(database):
+    """Whoever comes first has it: either the other one gets nothing, or what was handed in is refused."""
+    [ann, bob] = people(database, "ann", "bob")
+    p = project(database, videos=("v", "w"), **TRACK)
+    with database.begin() as db:
+        held = [taken(db, ann, p, "track") for _ in range(2)]
+    hand_in = [partial(submitted, task_id=t.id, user=ann, lease=t.lease) for t in held]
+    claimed = partial(tasks.claim_task, user=bob, at=later(61))
+    with pytest.raises(Refused, match="is done"):
+        overlapping(database, hand_in[0], partial(claimed, task_id=held[0].id))
+    with pytest.raises(LeaseLost):
+        overlapping(database, partial(claimed, task_id=held[1].id), hand_in[1])

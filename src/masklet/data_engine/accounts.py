@@ -8,7 +8,7 @@ from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from . import audit
 from .database import Db, found, locked
@@ -139,8 +139,8 @@ def change_user(
     if password is not None:
         user.password = _hashed(password)
     if password is not None or active is False:
-        ended = update(SignIn).where(SignIn.user_id == user.id, SignIn.ended.is_(None)).values(ended=at or now())
-        db.execute(ended, execution_options={"synchronize_session": "fetch"})
+        for row in db.scalars(select(SignIn).where(SignIn.user_id == user.id, SignIn.ended.is_(None))):
+            row.ended = at or now()
     db.flush()
     return user
 

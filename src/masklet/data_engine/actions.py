@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from .database import Db, found, locked
@@ -82,12 +82,13 @@ def begin(
             if known is None:
                 raise NotFound(f"there is no task {task.id}; perhaps it was removed") from None
         else:
-            db.execute(
-                update(Task).where(Task.id == task.id).values(seconds=Task.seconds + seconds),
-                execution_options={"synchronize_session": "fetch"},
-            )
+            held = found(db, Task, task.id)
+            held.seconds = Task.seconds + seconds  # added up by the database: others may do the same now
+            db.flush()
+            db.refresh(held, ["seconds"])
             return row, True
-    if (known.kind, known.frame, known.number, known.body) != (kind, frame, number, body or {}):
+    same_object = number in (None, known.number)  # perhaps the server chose it
+    if not same_object or (known.kind, known.frame, known.body) != (kind, frame, body or {}):
         raise Refused(f"the name {name} is that of another action: give every action a new one")
     return known, False
 

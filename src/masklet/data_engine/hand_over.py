@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fastapi.concurrency import run_in_threadpool
 
 from . import tasks
 from .callers import Caller
 from .database import Db, found
+from .model_pool import handed_in
 from .schema import Project, Task, User
 from .serving import Serving
 from .session_requests import ask
@@ -25,7 +25,7 @@ async def collected(serving: Serving, task_id: int, caller: Caller, lease: str) 
     if session is None:
         return {}
     reply = await ask(serving.pool, session, {"do": "collect", "every": every})
-    return {int(number): [_stored(one) for one in masks] for number, masks in reply["masklets"].items()}
+    return handed_in(reply)
 
 
 def hand_over(
@@ -45,15 +45,3 @@ def _session_to_collect(db: Db, task_id: int, user_id: int, lease: str) -> tuple
         return None, every
     tasks.check_lease(db, task_id, found(db, User, user_id), lease)
     return task.session_id, every
-
-
-def _stored(one: Mapping[str, Any]) -> StoredMask:
-    return StoredMask(
-        frame=one["frame"],
-        counts=one["counts"].encode("ascii"),
-        area=one["area"],
-        iou=float(one["iou"]),
-        presence=float(one["presence"]),
-        stability=float(one["stability"]),
-        prompted=one["prompted"],
-    )

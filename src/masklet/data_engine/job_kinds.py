@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .automatic_job import automatic_masklets
-from .database import Database, found
+from .automatic_job import find_masklets, propose
+from .database import Database, Db, found
+from .errors import Refused
 from .exports import export_project
 from .imports import import_masklets
 from .ingest import ingest
+from .job_queue import finish_job
 from .projects import video_ready
-from .schema import Job, JobKind, Video
+from .schema import Job, JobKind, Project, Video
 from .tasks import add_verify_tasks_for_automatic
 from .workspace import Workspace
 
@@ -58,10 +60,26 @@ def _ingest(given: Assignment) -> dict[str, Any]:
 
 def _automatic(given: Assignment) -> dict[str, Any]:
     """A model proposes masklets, which go to verification."""
-    video_id = given.job.video_id or 0
-    objects = automatic_masklets(given.database, given.workspace, video_id, given.report)
-    given.database.run(add_verify_tasks_for_automatic, video_id)
-    return {"objects": objects}
+    job, lease, video_id = given.job, given.job.lease or "", given.job.video_id or 0
+    video = given.database.run(found, Video, video_id)
+    project = given.database.run(found, Project, job.project_id)
+    masklets = find_masklets(
+        given.workspace.pack(video.key),
+        project.model,
+        given.workspace.automatic(video.key),
+        project.every,
+        lambda done, of: given.report(done / max(done, of, 1)),
+    )
+
+    def end(db: Db) -> dict[str, Any]:
+        """All at once, so that a job which is done twice proposes nothing twice."""
+        objects = propose(db, video_id, masklets)
+        add_verify_tasks_for_automatic(db, video_id)
+        result = {"objects": len(objects)}
+        finish_job(db, job.id, lease, result)
+        return result
+
+    return given.database.run(end)
 
 
 def _export(given: Assignment) -> dict[str, Any]:
@@ -75,8 +93,10 @@ def _export(given: Assignment) -> dict[str, Any]:
 
 
 def _import(given: Assignment) -> dict[str, Any]:
-    """Objects of a data set, to be verified."""
+    """Objects of a data set, to be verified; once, as objects that are there already would be there twice."""
     body, job = given.job.body, given.job
+    if job.tries > 1:
+        raise Refused("the import was interrupted: see which videos have objects, and import the others")
     source = given.workspace.incoming(body["key"])
     imported = import_masklets(
         given.database, job.project_id, source, body["format"], user_id=job.created_by, on_progress=given.report

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from ..masks.palette import object_colors
 from .database import Db, found, locked
@@ -101,8 +101,9 @@ def remove_object(db: Db, object_id: int) -> Object:
 def call_off_verification(db: Db, object_id: int) -> None:
     """Cancel what is to be verified of an object; the caller has locked the video."""
     waiting = Task.object_id == object_id, Task.stage == "verify", Task.state.in_(("open", "leased"))
-    cancel = update(Task).where(*waiting).values(state="cancelled", assignee_id=None)
-    db.execute(cancel, execution_options={"synchronize_session": "fetch"})
+    for task in db.scalars(select(Task).where(*waiting).with_for_update(key_share=True)):
+        task.state, task.assignee_id = "cancelled", None
+    db.flush()
 
 
 def objects_of(db: Db, video_id: int, removed: bool = False) -> list[Object]:

@@ -117,6 +117,12 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": _MEANING[status]} for status in statuses}
 
 
+def file_of(media_type: str, description: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route that answers with a file (its ``response_class`` is the plain ``Response``)."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {200: {"description": description, "content": content}, **problems(*statuses)}
+
+
 def answer(rejected: Rejected, extra: Mapping[str, str] | None = None) -> JSONResponse:
     """The response of a rejected request."""
     headers = dict(extra or {})

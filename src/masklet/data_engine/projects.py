@@ -142,7 +142,7 @@ def videos_of(db: Db, project_id: int) -> list[Video]:
 
 
 def video_ready(
-    db: Db, video_id: int, width: int, height: int, frames: int, fps: float, at: datetime | None = None
+    db: Db, video_id: int, width: int, height: int, frames: int, fps: float | None, at: datetime | None = None
 ) -> Video:
     """All frames of a video are there: its first tasks are open; saying it again changes nothing.
 

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, StrictBool
 
 from . import accounts, audit
 from .callers import Acts, Manages, Oversees, Who
@@ -73,7 +73,7 @@ class UserChange(Body):
     """What is to be another; None: as it is."""
 
     role: Role | None = None
-    active: bool | None = None
+    active: StrictBool | None = None
     password: Password | None = None
 
 

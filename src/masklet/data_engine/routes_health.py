@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from .. import __version__
 from .callers import identify
 from .metrics import CONTENT_TYPE
-from .problems import ALWAYS, Rejected, problems
+from .problems import ALWAYS, Rejected, file_of
 from .serving import Parts, address_of
 from .sign_in_cookie import NAME
 from .workers import alive
@@ -29,12 +29,6 @@ class Health(BaseModel):
     version: str
 
 
-class Text(Response):
-    """Prometheus' text format."""
-
-    media_type = CONTENT_TYPE
-
-
 @router.get("/api/health", responses={503: {"model": Health, "description": "It cannot work."}})
 def health(response: Response, serving: Parts) -> Health:
     """Ready to work: the database and at least one model worker are there."""
@@ -48,7 +42,7 @@ def health(response: Response, serving: Parts) -> Health:
     return Health(ok=workers > 0, database=True, workers=workers, version=__version__)
 
 
-@router.get("/metrics", response_class=Text, responses=problems(*ALWAYS))
+@router.get("/metrics", response_class=Response, responses=file_of("text/plain", "Prometheus' text.", *ALWAYS))
 def metrics(request: Request, serving: Parts, authorization: Annotated[str | None, Header()] = None) -> Response:
     """For Prometheus; with accounts, for admins and for who has the server's token."""
     token = serving.settings.metrics_token
@@ -61,4 +55,4 @@ def metrics(request: Request, serving: Parts, authorization: Annotated[str | Non
     serving.metrics.workers.set(len(living))
     serving.metrics.waiting.set(sum(worker.waiting for worker in living))
     serving.metrics.sessions.set(sum(worker.sessions for worker in living))
-    return Text(serving.metrics.text())
+    return Response(serving.metrics.text(), media_type=CONTENT_TYPE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -18,7 +18,7 @@ from .exports import Format
 from .fields import Body, Id, LimitQuery
 from .finished_masks import Which
 from .imports import IMPORT_FORMATS, ImportFormat
-from .problems import ALWAYS, problems, rejection
+from .problems import ALWAYS, file_of, problems, rejection
 from .schema import Job, JobKind, JobState, Project, Video
 from .serving import Parts
 from .uploads import form_body, receive
@@ -51,12 +51,6 @@ class ExportBody(Body):
 
     format: Format
     which: Which = "satisfactory"
-
-
-class Zip(FileResponse):
-    """An archive."""
-
-    media_type = "application/zip"
 
 
 @router.post("/videos/{video_id}/automatic", status_code=202, responses=problems(409))
@@ -92,7 +86,7 @@ async def import_masklets(project_id: Id, request: Request, caller: Manages, ser
     await run_in_threadpool(serving.read, found, Project, project_id)
     key = new_key()
     path = serving.workspace.incoming(key)
-    upload = await receive(request, path, serving.settings.upload_bytes)
+    upload = await receive(request, path, serving.settings.upload_bytes, ("format",))
     try:
         body = {"key": key, "format": _import_format.validate_python(upload.fields.get("format")), "name": upload.name}
         answer = await run_in_threadpool(serving.write, _added, project_id, "import", body, caller)
@@ -135,7 +129,7 @@ def cancel(job_id: Id, caller: Manages, serving: Parts) -> JobAnswer:
     return serving.write(end)
 
 
-@router.get("/jobs/{job_id}/file", response_class=Zip)
+@router.get("/jobs/{job_id}/file", response_class=Response, responses=file_of("application/zip", "What was exported."))
 def file(job_id: Id, caller: Oversees, serving: Parts) -> FileResponse:
     """The archive that an export made."""
     row = serving.read(found, Job, job_id)
@@ -143,7 +137,8 @@ def file(job_id: Id, caller: Oversees, serving: Parts) -> FileResponse:
     path = None if key is None else serving.workspace.export(key)
     if path is None or not path.is_file():
         raise NotFound("the job has no file, or no longer: export again")
-    return Zip(path, filename=f"{row.body.get('format', 'export')}-{row.id}.zip")
+    name = f"{row.body.get('format', 'export')}-{row.id}.zip"
+    return FileResponse(path, media_type="application/zip", filename=name)
 
 
 def _added(

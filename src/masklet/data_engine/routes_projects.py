@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from ..checkpoints.registry import REGISTRY, find
 from . import audit, projects
@@ -56,8 +56,8 @@ class SettingsBody(Body):
     stages: Annotated[list[Stage], Field(min_length=1, max_length=3)] | None = None
     annotators: Annotated[int, Field(ge=1, le=20)] | None = None
     lease_seconds: Annotated[float, Field(ge=1, le=86_400)] | None = None
-    own_review: bool | None = None
-    simulated: bool | None = None
+    own_review: StrictBool | None = None
+    simulated: StrictBool | None = None
 
     def given(self) -> dict[str, Any]:
         """Those that are said."""

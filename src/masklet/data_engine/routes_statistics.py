@@ -10,7 +10,7 @@ from pydantic import BaseModel, StringConstraints
 from .callers import Caller, Sees
 from .database import Db
 from .fields import LARGEST, Id
-from .problems import ALWAYS, problems
+from .problems import ALWAYS, file_of, problems
 from .schema import Phase, Stage
 from .serving import Parts
 from .statistics import StatisticsRow, statistics, table1, to_csv
@@ -55,25 +55,21 @@ class Table1Answer(BaseModel):
     alignment_large: float | None
 
 
-class Csv(Response):
-    """Comma-separated values."""
-
-    media_type = "text/csv"
-
-
 @router.get("/projects/{project_id}/statistics")
 def statistics_of(project_id: Id, caller: Sees, serving: Parts) -> list[EffortAnswer]:
     """Rows of each stage in all, then of each annotator, then of each day; who manages sees everybody's."""
     return [EffortAnswer(**row.plain()) for row in serving.read(_seen, project_id, caller)]
 
 
-@router.get("/projects/{project_id}/statistics.csv", response_class=Csv)
+@router.get(
+    "/projects/{project_id}/statistics.csv",
+    response_class=Response,
+    responses=file_of("text/csv", "Comma-separated values."),
+)
 def statistics_csv(project_id: Id, caller: Sees, serving: Parts) -> Response:
     """The same as a table for spreadsheets."""
-    return Csv(
-        to_csv(serving.read(_seen, project_id, caller)),
-        headers={"Content-Disposition": 'attachment; filename="statistics.csv"'},
-    )
+    named = {"Content-Disposition": 'attachment; filename="statistics.csv"'}
+    return Response(to_csv(serving.read(_seen, project_id, caller)), media_type="text/csv", headers=named)
 
 
 @router.get("/table1", responses=problems(409))

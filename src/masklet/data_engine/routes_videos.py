@@ -19,7 +19,7 @@ from .database import Db, found
 from .errors import NotFound
 from .fields import LONGEST_VIDEO, FirstQuery, Id
 from .model_pool import Busy
-from .problems import ALWAYS, problems
+from .problems import ALWAYS, file_of, problems
 from .schema import Project, Session, Video, VideoState
 from .serving import Parts
 from .uploads import form_body, receive
@@ -44,18 +44,6 @@ class VideoAnswer(BaseModel):
     frames: int | None
     fps: float | None
     created: datetime
-
-
-class Jpeg(Response):
-    """A frame."""
-
-    media_type = "image/jpeg"
-
-
-class Jpegs(Response):
-    """For each frame its length in 4 bytes, little-endian, and a JPEG file."""
-
-    media_type = "application/octet-stream"
 
 
 @router.get("/projects/{project_id}/videos")
@@ -116,8 +104,8 @@ async def remove_video(video_id: Id, caller: Manages, serving: Parts) -> None:
 
 @router.get(
     "/videos/{video_id}/frames/{frame}",
-    response_class=Jpeg,
-    responses={304: {"description": "It has not changed."}},
+    response_class=Response,
+    responses={**file_of("image/jpeg", "The frame."), 304: {"description": "It has not changed."}},
 )
 def frame(
     video_id: Id,
@@ -133,10 +121,14 @@ def frame(
     if if_none_match is not None and tag in if_none_match:
         return Response(status_code=304, headers=kept)
     (file,) = serving.packs.jpegs(key, frame, 1)
-    return Jpeg(file, headers=kept)
+    return Response(file, media_type="image/jpeg", headers=kept)
 
 
-@router.get("/videos/{video_id}/frames", response_class=Jpegs)
+@router.get(
+    "/videos/{video_id}/frames",
+    response_class=Response,
+    responses=file_of("application/octet-stream", "Of each frame its length in 4 bytes, little-endian, and a JPEG."),
+)
 def frames(
     video_id: Id,
     caller: Sees,
@@ -148,7 +140,7 @@ def frames(
     key = serving.read(_key, video_id)
     files = serving.packs.jpegs(key, first, count)
     body = b"".join(part for file in files for part in (_LENGTH.pack(len(file)), file))
-    return Jpegs(body, headers={"Cache-Control": _KEPT_BY_BROWSERS})
+    return Response(body, media_type="application/octet-stream", headers={"Cache-Control": _KEPT_BY_BROWSERS})
 
 
 def answer_of(video: Video) -> VideoAnswer:

@@ -112,12 +112,12 @@ def newest_masklets(db: Db, video_id: int, session_id: int | None = None) -> dic
     query = select(Object, Masklet).join(Masklet, Masklet.object_id == Object.id)
     query = query.where(Object.video_id == video_id, Object.state != "removed").order_by(Masklet.id)
     if session_id is not None:
-        of_session = query.where(Masklet.session_id == session_id)
-        return {target.number: masklet for target, masklet in db.execute(of_session)}
+        return {target.number: masklet for target, masklet in db.execute(query.where(Masklet.session_id == session_id))}
     newest: dict[int, dict[int | None, Masklet]] = {}
+    numbers: dict[int, int] = {}
     for target, masklet in db.execute(query):
         newest.setdefault(target.id, {})[masklet.session_id] = masklet
-    numbers = {target.id: target.number for target, _ in db.execute(query)}
+        numbers[target.id] = target.number
     about = Task.video_id == video_id, Task.stage == "verify", Task.state != "cancelled"
     verified = {task.object_id: task for task in db.scalars(select(Task).where(*about).order_by(Task.id))}
     return {numbers[i]: _that_counts(of, verified.get(i)) for i, of in newest.items()}

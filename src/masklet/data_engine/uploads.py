@@ -6,6 +6,7 @@ A user's name of a file is only ever a name to show; where it lies is our choice
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +19,6 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from .problems import Rejected
 
 _FIELD_BYTES = 1000
-_PARTS = 8
 _WRITE_BYTES = 1 << 20
 
 
@@ -37,13 +37,19 @@ class Upload:
     fields: dict[str, str]
 
 
-async def receive(request: Request, path: Path, limit: int) -> Upload:
+async def receive(request: Request, path: Path, limit: int, fields: Collection[str] = ()) -> Upload:
     """Write the field ``file`` of a form to a path; whatever goes wrong, nothing stays there.
 
+    Args:
+        request: The request, whose body nobody has read.
+        path: Where to; there is nothing yet.
+        limit: Most bytes of the file.
+        fields: Other fields that the form may have.
+
     Raises:
-        Rejected: It is no such form, or the file is larger than ``limit`` bytes.
+        Rejected: It is no such form, or the file is larger.
     """
-    form = _Form(_boundary(request), limit)
+    form = _Form(_boundary(request), limit, fields)
     try:
         with path.open("xb") as file:
             async for chunk in request.stream():
@@ -59,8 +65,9 @@ async def receive(request: Request, path: Path, limit: int) -> Upload:
 
 def form_body(**fields: Any) -> dict[str, Any]:
     """The ``openapi_extra`` of a route with such a form: a file and these fields, given as schemas."""
-    properties = {"file": {"type": "string", "format": "binary"}, **fields}
+    properties = {"file": {"type": "string", "format": "binary", "minLength": 1}, **fields}
     schema = {"type": "object", "properties": properties, "required": list(properties)}
+    schema["additionalProperties"] = False
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
@@ -102,9 +109,9 @@ class _Part:
 class _Form:
     """The parser's callbacks: the file's bytes wait in ``pending`` until they are written."""
 
-    def __init__(self, boundary: bytes, limit: int) -> None:
+    def __init__(self, boundary: bytes, limit: int, fields: Collection[str]) -> None:
         self.pending = bytearray()
-        self._limit, self._bytes, self._parts = limit, 0, 0
+        self._limit, self._known, self._bytes = limit, fields, 0
         self._file: str | None = None
         self._fields: dict[str, str] = {}
         self._part = _Part()
@@ -141,10 +148,11 @@ class _Form:
             raise Rejected("invalid", "the file is empty")
         return Upload(shown_name(self._file), self._bytes, self._fields)
 
+    @property
+    def _expected(self) -> str:
+        return ", ".join(("file", *self._known))
+
     def _begin(self) -> None:
-        self._parts += 1
-        if self._parts > _PARTS:
-            raise Rejected("invalid", f"the form has more than {_PARTS} fields")
         self._part = _Part()
 
     def _header_name_data(self, data: bytes, start: int, end: int) -> None:
@@ -161,6 +169,8 @@ class _Form:
         _, options = parse_options_header(self._part.headers.get(b"content-disposition"))
         self._part.name = options.get(b"name", b"").decode("utf-8", "replace")
         if self._part.name != "file":
+            if self._part.name not in self._known or self._part.name in self._fields:
+                raise Rejected("invalid", f"the form has a field that is not expected: send {self._expected}")
             self._part.value = bytearray()
         elif self._file is not None:
             raise Rejected("invalid", "the form has two files: send one at a time")

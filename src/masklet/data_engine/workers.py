@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 
 from .database import Db, found, locked
 from .errors import NotFound, NoWorker
@@ -50,8 +50,9 @@ def beat(db: Db, worker_id: str, sessions: int = 0, waiting: int = 0, at: dateti
 
 def leave(db: Db, worker_id: str) -> None:
     """A worker ends: its sessions are free at once."""
-    let_go = update(Session).where(Session.worker_id == worker_id).values(worker_id=None)
-    db.execute(let_go, execution_options={"synchronize_session": "fetch"})
+    for session in db.scalars(select(Session).where(Session.worker_id == worker_id).with_for_update(key_share=True)):
+        session.worker_id = None
+    db.flush()
     db.execute(delete(Worker).where(Worker.id == worker_id))
 
 

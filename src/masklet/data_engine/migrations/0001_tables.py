@@ -15,7 +15,7 @@ TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Up."""
+    """Make all tables."""
     op.create_table(
         "projects",
         sa.Column("id", INT, nullable=False),
@@ -271,7 +271,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Down."""
+    """Drop all tables."""
     for table in (
         "masks",
         "judgements",

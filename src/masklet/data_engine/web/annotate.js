@@ -7,7 +7,7 @@ import { Editor } from "./editor.js";
 import { button, h, replace } from "./elements.js";
 import { showHelp } from "./help.js";
 import { icon } from "./icons.js";
-import { Keys } from "./keys.js";
+import { Keys, written } from "./keys.js";
 import { t } from "./language.js";
 import { MaskStore } from "./mask_store.js";
 import { ask, attempt, confirmed, notice } from "./notices.js";
@@ -39,7 +39,7 @@ function connection(editor) {
   const show = () => {
     const { state } = session.live;
     dot.dataset.state = state === "open" && session.pending ? "saving" : state;
-    dot.textContent = state === "open" ? t(session.pending ? "connection.saving" : "connection.saved") : t(`connection.${state}`, { count: session.live.unanswered });
+    dot.textContent = state === "open" ? t(session.pending ? "connection.saving" : "connection.saved") : t(`connection.${state}`, { count: session.pending });
   };
   session.live.status.on(show);
   session.changed.on(show);
@@ -101,6 +101,8 @@ export function annotateScreen(context, task) {
   const undo = button("", () => editor.undo(), { icon: icon("undo"), kind: "plain", name: t("command.undo") });
   const redo = button("", () => editor.redo(), { icon: icon("redo"), kind: "plain", name: t("command.redo") });
   const side = button("", () => element.classList.toggle("side-open"), { icon: icon("panel"), kind: "plain side-switch", name: t("objects.panel") });
+  const tools = toolBar(editor);
+  for (const one of tools.querySelectorAll("[data-id]")) one.title += ` (${keys.of(`tool_${one.dataset.id}`).map(written).join(", ")})`;
   const showHistory = () => {
     for (const [one, what, key] of [[undo, session.undo, "undo"], [redo, session.redo, "redo"]]) {
       one.disabled = !what;
@@ -122,7 +124,7 @@ export function annotateScreen(context, task) {
   editor.changed.on(showHint);
   showHint();
 
-  const element = h("div", { class: "annotate" }, header, toolBar(editor),
+  const element = h("div", { class: "annotate" }, header, tools,
     h("main", { class: "picture", "aria-label": t("stage.area") }, stage.element, hint), panel.element,
     h("div", { class: "transport" }, playControls(viewer), trackControls(editor)), editor.timeline.element);
 

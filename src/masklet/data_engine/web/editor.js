@@ -25,6 +25,7 @@ export class Editor {
   changed = new Signal();
   suggestions = [];
   #creating = null;
+  #followed = null;  // the tracked frame that was shown last
 
   constructor(task) {
     this.task = task;
@@ -41,14 +42,12 @@ export class Editor {
     this.viewer.held = (object) => this.tool.holds?.(object) ?? false;
     this.session.changed.on((error) => this.#sessionChanged(error));
     this.session.scored.on(() => this.#lanes());
-    this.session.tracked.on((frame) => this.follow && !this.player.playing && this.player.seek(frame));
+    this.session.tracked.on((frame) => this.#follow(frame));
     this.session.live.status.on((status) => status === "open" && this.session.masks.invalidate(this.player.frame));
     this.timeline.picked.on((number) => this.select(number));
     this.viewer.looked.on(() => this.#lanes());
     this.player.moved.on(() => this.tool.id === "polygon" && this.tool.cancel());
   }
-
-  follow = true;
 
   close() {
     this.viewer.close();
@@ -191,10 +190,20 @@ export class Editor {
   /** direction: forward, backward, both; or range: the marked frames. */
   propagate(direction) {
     if (this.session.running) return undefined;
+    this.#followed = this.frame;
     if (direction !== "range") return this.act("propagate", { start: this.frame, direction });
     const { range } = this.timeline;
     if (!range) return void notice(t("range.none"));
+    this.player.seek(range[0]);
+    this.#followed = range[0];
     return this.act("propagate", { start: range[0], stop: range[1], direction: "forward" });
+  }
+
+  /** Shows frames as they are tracked, until the user goes elsewhere or begins something. */
+  #follow(frame) {
+    if (this.frame !== this.#followed || this.player.playing || this.tool.edits) return;
+    this.#followed = frame;
+    this.player.seek(frame);
   }
 
   stop() {

@@ -6,7 +6,6 @@ import { Signal } from "./signal.js";
 
 const RETRIES = [250, 500, 1000, 2000, 4000];  // ms until the next try
 const BUSY = 500;  // ms until a message that met a busy server goes again
-const AT_ONCE = 6;  // actions under way: the server takes eight of a connection
 const AGAIN = new Set(["busy", "rate"]);
 const HOPELESS = new Set(["lease_lost", "forbidden", "unauthenticated", "not_found", "refused"]);
 const SIGNED_OUT = 4401;
@@ -56,14 +55,14 @@ export class Live {
     this.#socket?.close();
   }
 
-  /** Sends what waits; actions in their order, so that one which met a busy server holds those behind it. */
+  /** Sends what waits; of actions one after the other, so that none overtakes one which met a busy server. */
   #pump() {
     if (this.state !== "open") return;
-    let free = AT_ONCE;
+    let acting = false;
     for (const one of this.#waiting.values()) {
       if (one.message.name && one.message.kind !== "stop") {
-        if (one.resting) free = 0;
-        if (free-- <= 0) continue;
+        if (acting) continue;
+        acting = true;
       }
       if (one.sent || one.resting) continue;
       one.sent = true;

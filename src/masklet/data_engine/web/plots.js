@@ -7,19 +7,21 @@ const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [460, 190, 44, 24, 10];
 
 /** Round numbers from 0 to at least a largest value. */
 function ticks(largest) {
-  const rough = Math.max(largest, 1e-9) / 4;
+  const rough = (largest > 0 ? largest : 1) / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((one) => one * power).find((one) => one >= rough);
   return Array.from({ length: 5 }, (_, i) => i * step);
 }
 
-function frame(title, description, largest, digits, marks) {
+const decimals = (step) => [0, 1, 2, 3].find((places) => Math.abs(step * 10 ** places - Math.round(step * 10 ** places)) < 1e-6) ?? 3;
+
+function frame(title, description, largest, marks) {
   const values = ticks(largest);
   const top = values.at(-1);
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top);
   const lines = values.map((value) => [
     svg("line", { x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value), class: "rule" }),
-    svg("text", { x: LEFT - 6, y: y(value) + 4, class: "tick", "text-anchor": "end" }, number(value, value < 10 && value % 1 ? Math.max(1, digits) : 0)),
+    svg("text", { x: LEFT - 6, y: y(value) + 4, class: "tick", "text-anchor": "end" }, number(value, decimals(values[1]))),
   ]);
   const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}. ${description}` }, lines.flat(), marks(y));
   return h("figure", { class: "plot" }, h("figcaption", {}, title), picture);
@@ -33,7 +35,7 @@ export function bars(title, rows, { digits = 1, unit = "" } = {}) {
   const text = (value) => `${number(value, digits)}${unit}`;
   const each = (WIDTH - LEFT) / Math.max(1, shown.length);
   const wide = Math.min(56, each * 0.6);
-  return frame(title, shown.map(([label, value]) => `${label}: ${text(value)}`).join("; "), Math.max(...shown.map(([, value]) => value), 0), digits, (y) => shown.flatMap(([label, value], i) => {
+  return frame(title, shown.map(([label, value]) => `${label}: ${text(value)}`).join("; "), Math.max(...shown.map(([, value]) => value), 0), (y) => shown.flatMap(([label, value], i) => {
     const middle = LEFT + each * (i + 0.5);
     return [
       svg("rect", { x: middle - wide / 2, y: y(value), width: wide, height: Math.max(0, y(0) - y(value)), rx: 3, class: "bar-mark" }, svg("title", {}, `${label}: ${text(value)}`)),
@@ -50,7 +52,7 @@ export function line(title, rows, { digits = 1, unit = "" } = {}) {
   const x = (i) => LEFT + 10 + each * i;
   const text = (value) => `${number(value, digits)}${unit}`;
   const every = Math.ceil(shown.length / 6);
-  return frame(title, shown.map(([label, value]) => `${label}: ${text(value)}`).join("; "), Math.max(...shown.map(([, value]) => value), 0), digits, (y) => [
+  return frame(title, shown.map(([label, value]) => `${label}: ${text(value)}`).join("; "), Math.max(...shown.map(([, value]) => value), 0), (y) => [
     svg("polyline", { points: shown.map(([, value], i) => `${x(i)},${y(value)}`).join(" "), class: "line-mark" }),
     ...shown.flatMap(([label, value], i) => [
       svg("circle", { cx: x(i), cy: y(value), r: 3.5, class: "dot-mark" }, svg("title", {}, `${label}: ${text(value)}`)),

@@ -32,6 +32,7 @@ export class Session {
   scores = new Map();  // object -> {first, confidence}
   #dots = new Map();  // "object frame" -> clicks that no mask from the server holds yet
   #rescore = null;
+  #tracking = false;  // a propagation has not said that it is finished
   #beat = null;
 
   constructor(task, frame) {
@@ -41,6 +42,7 @@ export class Session {
     this.live = new Live(task, () => this.#held());
     this.masks = new MaskStore(task.video, async (first, count) => (await this.live.send("masks", { first, count })).masks);
     this.live.event.on((event) => this.#event(event));
+    this.live.status.on(() => (this.#tracking = false));  // the first state of a connection says what is going on
     this.#beat = setInterval(() => this.live.state === "open" && this.#heartbeat(), beatOf(task));
   }
 
@@ -57,6 +59,10 @@ export class Session {
       if (reply.state) this.#take(reply.state);
       const masks = reply.masks ?? (reply.mask ? [reply.mask] : []);
       if (masks.length) this.#keep(masks);
+      if (kind === "propagate") {
+        this.#tracking = true;
+        this.running ??= { direction: fields.direction, start: fields.start ?? 0, stop: fields.stop ?? null, frame: null };
+      }
       if (NEW_MASKS.has(kind)) {
         this.#dots.clear();
         this.masks.invalidate(this.frame());
@@ -129,10 +135,12 @@ export class Session {
     if (event.event === "state") this.#take(event.state ?? event);
     else if (event.event === "frame") {
       this.left = event.left ?? 0;
-      if (this.running) this.running = { ...this.running, frame: event.frame };
+      this.#tracking = true;
+      this.running = { ...this.running, frame: event.frame };
       this.#keep(event.masks);
       this.tracked.emit(event.frame);
     } else if (event.event === "finished") {
+      this.#tracking = false;
       this.running = null;
       this.left = 0;
       this.changed.emit(event.error ?? null);
@@ -148,7 +156,7 @@ export class Session {
     this.objects = state.objects;
     this.undo = state.undo ?? null;
     this.redo = state.redo ?? null;
-    this.running = state.running ?? null;
+    this.running = state.running ?? (this.#tracking ? this.running : null);  // a state from before it began ends nothing
     this.changed.emit();
     if (first && state.objects.length) this.masks.invalidate(this.frame());
     this.#scoreSoon();
