@@ -39,7 +39,7 @@ from masklet.data_engine.client import Client
 from masklet.data_engine.client_errors import EngineError, ServerGone
 from masklet.data_engine.database import Database
 from masklet.data_engine.live_client import Reply
-from masklet.data_engine.schema import Action, Judgement, Masklet, Task
+from masklet.data_engine.schema import Action, Judgement, Masklet, Role, Task
 from masklet.data_engine.simulated_annotator import SimulatedAnnotator
 from masklet.data_engine.simulated_tracking import Behaviour
 from masklet.data_engine.workspace import Workspace
@@ -124,8 +124,9 @@ class Load:
         """All of it, to the stop of the server."""
         self.database.upgrade()
         verifiers = max(1, self.args.annotators // 5)
-        people = [("admin", "admin")] + [(f"annotator{i}", "annotator") for i in range(self.args.annotators)]
-        people += [(f"verifier{i}", "verifier") for i in range(verifiers)]
+        people: list[tuple[str, Role]] = [("admin", "admin")]
+        people.extend((f"annotator{i}", "annotator") for i in range(self.args.annotators))
+        people.extend((f"verifier{i}", "verifier") for i in range(verifiers))
         for name, role in people:
             self.database.run(add_user, name, self.password, role)
         self.size = self.database_size()
