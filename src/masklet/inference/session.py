@@ -270,8 +270,6 @@ class VideoSession:
         self._autosave()
         return event
 
-    # On disk
-
     @in_turn
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a file with everything that :meth:`load` needs to go on; the history is not in it.
