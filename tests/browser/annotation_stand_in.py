@@ -248,7 +248,12 @@ def stand_in_app(memory: StandIn) -> FastAPI:
             "phase": (3, 1)[number - 1],
             "model": "nano",
             "every": 4,
-            "settings": {"stages": ["select", "track", "verify"], "annotators": 1},
+            "settings": {
+                "stages": ["select", "track", "verify"],
+                "annotators": 2,
+                "lease_seconds": 60,
+                "own_review": False,
+            },
             "videos": {"ready": 12, "arriving": 1},
             "objects": {"satisfactory": 17, "tracked": 6, "selected": 9},
             "tasks": {
@@ -388,6 +393,14 @@ def stand_in_app(memory: StandIn) -> FastAPI:
     @app.get("/api/projects/{number}/statistics")
     def _statistics() -> list[dict[str, Any]]:
         return STATISTICS
+
+    @app.get("/api/videos/{number}/agreement")
+    def _agreement() -> list[dict[str, Any]]:
+        return [{"object": 1, "copies": 2, "mean": 0.912, "frames": []}]
+
+    @app.patch("/api/projects/{number}")
+    async def _change_project(number: int, request: Request) -> dict[str, Any]:
+        return {**project(number), **await request.json()}
 
     @app.get("/api/table1")
     def _table1(projects: str, reference: int) -> list[dict[str, Any]]:
@@ -653,7 +666,9 @@ class Serving:
 
 
 def serve(memory: StandIn) -> Serving:
-    config = uvicorn.Config(stand_in_app(memory), host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="websockets-sansio")
+    config = uvicorn.Config(
+        stand_in_app(memory), host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="websockets-sansio"
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -24,18 +24,26 @@ async function fault(answer) {
   let body = {};
   try {
     body = await answer.json();
-  } catch { /* a proxy's page: the status says all */ }
+  } catch {
+    /* a proxy's page: the status says all */
+  }
   if (answer.status === 401) signedOut();
   return new ServerError(body.error ?? `${answer.status} ${answer.statusText}`, body.kind ?? "unknown", answer.status);
 }
 
 export async function request(method, path, { body, signal, query } = {}) {
   const url = new URL(path, API);
-  for (const [name, value] of Object.entries(query ?? {})) if (value !== undefined && value !== null) url.searchParams.set(name, value);
+  for (const [name, value] of Object.entries(query ?? {}))
+    if (value !== undefined && value !== null) url.searchParams.set(name, value);
   const headers = {};
   if (method !== "GET") headers["X-Masklet-CSRF"] = csrf ?? "";
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const answer = await fetch(url, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
+  const answer = await fetch(url, {
+    method,
+    headers,
+    signal,
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
   if (!answer.ok) throw await fault(answer);
   return answer;
 }
@@ -64,14 +72,20 @@ export function upload(path, file, fields = {}, onProgress = () => {}) {
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
   form.append("file", file, file.name);
   const done = new Promise((resolve, reject) => {
-    sent.upload.addEventListener("progress", (event) => event.lengthComputable && onProgress(event.loaded / event.total));
+    sent.upload.addEventListener(
+      "progress",
+      (event) => event.lengthComputable && onProgress(event.loaded / event.total),
+    );
     sent.addEventListener("load", () => {
       let body = {};
       try {
         body = JSON.parse(sent.responseText);
-      } catch { /* not ours */ }
+      } catch {
+        /* not ours */
+      }
       if (sent.status < 300) resolve(body);
-      else reject(new ServerError(body.error ?? `${sent.status} ${sent.statusText}`, body.kind ?? "unknown", sent.status));
+      else
+        reject(new ServerError(body.error ?? `${sent.status} ${sent.statusText}`, body.kind ?? "unknown", sent.status));
     });
     sent.addEventListener("error", () => reject(new ServerError("", "offline", 0)));
     sent.addEventListener("abort", () => reject(new ServerError("", "cancelled", 0)));

@@ -4,7 +4,7 @@ import { encodeCounts, paintRuns, runsOfImage } from "./masks.js";
 import { faded, paintRing } from "./overlay.js";
 import { recall, remember } from "./settings.js";
 
-const SIZES = [2, 200];  // radius in pixels of the video
+const SIZES = [2, 200]; // radius in pixels of the video
 
 export const brushSize = { value: recall("brush", 12) };
 

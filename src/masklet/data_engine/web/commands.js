@@ -9,7 +9,8 @@ const TOOL_KEYS = { include: "c", exclude: "x", box: "b", brush: "p", eraser: "e
 /** Moving through the video and looking at it. `space(held)` is told of the space bar. */
 export function viewCommands(viewer, space) {
   const { player, stage, timeline } = viewer;
-  const speed = (by) => player.setSpeed(SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, SPEEDS.indexOf(player.speed) + by))]);
+  const speed = (by) =>
+    player.setSpeed(SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, SPEEDS.indexOf(player.speed) + by))]);
   const command = (id, group, keys, run, repeat = false) => ({ id, group, keys, run, repeat });
   return [
     command("play", "play", ["Space", "k"], (event) => (event.key === " " ? space(true) : player.toggle())),
@@ -36,14 +37,35 @@ export function editCommands(editor, { space, panel, submit, help, theme }) {
   const { viewer, timeline } = editor;
   const selected = (run) => () => viewer.selected !== null && run(viewer.selected);
   const command = (id, group, keys, run, repeat = false) => ({ id, group, keys, run, repeat });
-  const cross = (name, key, dx, dy) => command(name, "cross", [`Alt+${key}`, `Alt+Shift+${key}`], (event) => {
-    const step = event.shiftKey ? 1 : Math.max(4, editor.video.width / 64);
-    editor.moveCross(step * dx, step * dy);
-  }, true);
+  const cross = (name, key, dx, dy) =>
+    command(
+      name,
+      "cross",
+      [`Alt+${key}`, `Alt+Shift+${key}`],
+      (event) => {
+        const step = event.shiftKey ? 1 : Math.max(4, editor.video.width / 64);
+        editor.moveCross(step * dx, step * dy);
+      },
+      true,
+    );
   return [
-    ...Object.keys(TOOL_ICONS).map((tool) => command(`tool_${tool}`, "tools", [TOOL_KEYS[tool]], () => editor.use(tool))),
-    command("brush_smaller", "tools", ["["], () => (resizeBrush(0.8), editor.stage.invalidate("cursor"), editor.toolChanged()), true),
-    command("brush_larger", "tools", ["]"], () => (resizeBrush(1.25), editor.stage.invalidate("cursor"), editor.toolChanged()), true),
+    ...Object.keys(TOOL_ICONS).map((tool) =>
+      command(`tool_${tool}`, "tools", [TOOL_KEYS[tool]], () => editor.use(tool)),
+    ),
+    command(
+      "brush_smaller",
+      "tools",
+      ["["],
+      () => (resizeBrush(0.8), editor.stage.invalidate("cursor"), editor.toolChanged()),
+      true,
+    ),
+    command(
+      "brush_larger",
+      "tools",
+      ["]"],
+      () => (resizeBrush(1.25), editor.stage.invalidate("cursor"), editor.toolChanged()),
+      true,
+    ),
     command("accept", "tools", ["Enter"], () => editor.accept(1)),
     command("cancel", "tools", ["Escape"], () => editor.cancel()),
     command("clear", "tools", ["Backspace", "Delete"], () => editor.clear()),
@@ -64,15 +86,37 @@ export function editCommands(editor, { space, panel, submit, help, theme }) {
     command("add", "objects", ["a"], () => panel.add()),
     command("object_before", "objects", ["q"], () => editor.selectBy(-1)),
     command("object_after", "objects", ["r"], () => editor.selectBy(1)),
-    ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((at) => command(`object_${at}`, "objects", [String(at)], () => {
-      const object = editor.objects[at - 1];
-      if (object) editor.select(object.number);
-    })),
-    command("rename", "objects", ["F2"], selected((number) => panel.rename(number))),
-    command("hide", "objects", ["h"], selected((number) => viewer.toggleHidden(number))),
-    command("solo", "objects", ["Shift+h"], selected((number) => viewer.toggleSolo(number))),
+    ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((at) =>
+      command(`object_${at}`, "objects", [String(at)], () => {
+        const object = editor.objects[at - 1];
+        if (object) editor.select(object.number);
+      }),
+    ),
+    command(
+      "rename",
+      "objects",
+      ["F2"],
+      selected((number) => panel.rename(number)),
+    ),
+    command(
+      "hide",
+      "objects",
+      ["h"],
+      selected((number) => viewer.toggleHidden(number)),
+    ),
+    command(
+      "solo",
+      "objects",
+      ["Shift+h"],
+      selected((number) => viewer.toggleSolo(number)),
+    ),
     command("lock", "objects", ["l"], () => editor.toggleLock()),
-    command("remove", "objects", ["Shift+Delete"], selected((number) => panel.remove(number))),
+    command(
+      "remove",
+      "objects",
+      ["Shift+Delete"],
+      selected((number) => panel.remove(number)),
+    ),
     cross("cross_left", "ArrowLeft", -1, 0),
     cross("cross_right", "ArrowRight", 1, 0),
     cross("cross_up", "ArrowUp", 0, -1),

@@ -10,7 +10,20 @@ import { Session } from "./session.js";
 /** Samples of the response to clicks: {ms: pointer up until the mask is on the screen, server, frame, object}. */
 window.maskletTimings = [];
 
-const COLOURS = ["#2f81f7", "#f0883e", "#3fb950", "#db61a2", "#e3b341", "#a371f7", "#39c5cf", "#f85149", "#8bc34a", "#ff9ecd", "#79c0ff", "#c0a16b"];
+const COLOURS = [
+  "#2f81f7",
+  "#f0883e",
+  "#3fb950",
+  "#db61a2",
+  "#e3b341",
+  "#a371f7",
+  "#39c5cf",
+  "#f85149",
+  "#8bc34a",
+  "#ff9ecd",
+  "#79c0ff",
+  "#c0a16b",
+];
 
 /** The first colour that is seldom used: bright ones that differ, for a mask has to be seen on any picture. */
 function freeColour(objects) {
@@ -19,13 +32,17 @@ function freeColour(objects) {
 }
 
 /** Whether a model or a file made an object and nobody has taken it up: proposed, or accepted as it is. */
-const isGuest = (one) => one.origin !== "manual" && !one.prompted.length && !one.tracked?.length && (one.state === "proposed" || one.state === "satisfactory");
+const isGuest = (one) =>
+  one.origin !== "manual" &&
+  !one.prompted.length &&
+  !one.tracked?.length &&
+  (one.state === "proposed" || one.state === "satisfactory");
 
 export class Editor {
   changed = new Signal();
   suggestions = [];
   #creating = null;
-  #followed = null;  // the tracked frame that was shown last
+  #followed = null; // the tracked frame that was shown last
 
   constructor(task) {
     this.task = task;
@@ -104,7 +121,11 @@ export class Editor {
   }
 
   #lanes() {
-    const lanes = this.objects.map((one) => ({ ...one, hidden: !this.viewer.visible(one.number), score: this.session.scores.get(one.number) }));
+    const lanes = this.objects.map((one) => ({
+      ...one,
+      hidden: !this.viewer.visible(one.number),
+      score: this.session.scores.get(one.number),
+    }));
     this.timeline.setLanes(lanes, this.viewer.selected);
   }
 
@@ -150,7 +171,9 @@ export class Editor {
       const object = await this.ensureObject();
       const rounded = (list) => list.map((value) => Math.round(10 * value) / 10);
       const reply = await this.session.prompt(frame, object, points.map(rounded), labels, box && rounded(box));
-      this.stage.painted(() => window.maskletTimings.push({ ms: performance.now() - started, server: reply.ms, frame, object }));
+      this.stage.painted(() =>
+        window.maskletTimings.push({ ms: performance.now() - started, server: reply.ms, frame, object }),
+      );
       say(t("say.mask", { object: this.session.object(object)?.name ?? object, frame }));
     });
   }
@@ -218,7 +241,9 @@ export class Editor {
 
   mark(end) {
     const range = this.timeline.range ?? [this.frame, this.frame];
-    this.timeline.setRange(end === "first" ? [this.frame, Math.max(range[1], this.frame)] : [Math.min(range[0], this.frame), this.frame]);
+    this.timeline.setRange(
+      end === "first" ? [this.frame, Math.max(range[1], this.frame)] : [Math.min(range[0], this.frame), this.frame],
+    );
   }
 
   /** Locks the marked range, or all; a second time unlocks it. */
@@ -259,7 +284,8 @@ export class Editor {
 
   selectBy(step) {
     const numbers = this.objects.map((one) => one.number);
-    if (numbers.length) this.select(numbers[(numbers.indexOf(this.viewer.selected) + step + numbers.length) % numbers.length]);
+    if (numbers.length)
+      this.select(numbers[(numbers.indexOf(this.viewer.selected) + step + numbers.length) % numbers.length]);
   }
 
   moveCross(dx, dy) {

@@ -21,25 +21,40 @@ export const h = (tag, properties, ...children) => filled(document.createElement
 export const svg = (tag, properties, ...children) => filled(document.createElementNS(SVG, tag), properties, children);
 
 export function replace(element, ...children) {
-  element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.replaceChildren(
+    ...children.flat().filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
 /** A button with an icon and, unless `name` alone is to name it, a text. */
 export function button(text, run, { icon: picture, kind = "", name, ...more } = {}) {
   const content = [picture, text && h("span", {}, text)];
-  return h("button", { type: "button", class: kind, "aria-label": name, title: name, on: { click: run }, ...more }, ...content);
+  return h(
+    "button",
+    { type: "button", class: kind, "aria-label": name, title: name, on: { click: run }, ...more },
+    ...content,
+  );
 }
 
 export function field(label, control, note) {
   control.id ||= `field-${++field.count}`;
-  return h("div", { class: "field" }, h("label", { for: control.id }, label), control, note && h("p", { class: "note" }, note));
+  return h(
+    "div",
+    { class: "field" },
+    h("label", { for: control.id }, label),
+    control,
+    note && h("p", { class: "note" }, note),
+  );
 }
 field.count = 0;
 
 export function select(options, value, change, more = {}) {
-  const made = h("select", { on: { change: () => change?.(made.value) }, ...more },
-    options.map(([key, text]) => h("option", { value: key }, text)));
+  const made = h(
+    "select",
+    { on: { change: () => change?.(made.value) }, ...more },
+    options.map(([key, text]) => h("option", { value: key }, text)),
+  );
   if (value !== undefined) made.value = value;
   return made;
 }
@@ -48,10 +63,31 @@ export function select(options, value, change, more = {}) {
 export function table(headings, rows, { numeric = [], caption, empty } = {}) {
   const kind = (at) => (numeric.includes(at) ? "number" : undefined);
   const body = rows.length
-    ? rows.map((row) => h("tr", {}, row.map((cell, at) => h(at ? "td" : "th", { class: kind(at), scope: at ? undefined : "row" }, cell ?? "–"))))
+    ? rows.map((row) =>
+        h(
+          "tr",
+          {},
+          row.map((cell, at) => h(at ? "td" : "th", { class: kind(at), scope: at ? undefined : "row" }, cell ?? "–")),
+        ),
+      )
     : h("tr", {}, h("td", { colspan: headings.length, class: "empty" }, empty ?? "–"));
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
-    h("table", {}, caption && h("caption", { class: "unseen" }, caption),
-      h("thead", {}, h("tr", {}, headings.map((text, at) => h("th", { class: kind(at), scope: "col" }, text)))),
-      h("tbody", {}, body)));
+  return h(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
+    h(
+      "table",
+      {},
+      caption && h("caption", { class: "unseen" }, caption),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          headings.map((text, at) => h("th", { class: kind(at), scope: "col" }, text)),
+        ),
+      ),
+      h("tbody", {}, body),
+    ),
+  );
 }

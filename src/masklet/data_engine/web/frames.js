@@ -3,9 +3,9 @@
 import { request } from "./api.js";
 import { Signal } from "./signal.js";
 
-const BATCH = 12;  // frames of one request
-const AHEAD = 4;  // batches in the direction of travel
-const AT_ONCE = 2;  // requests
+const BATCH = 12; // frames of one request
+const AHEAD = 4; // batches in the direction of travel
+const AT_ONCE = 2; // requests
 const MEGABYTE = 2 ** 20;
 
 /** Most bytes that are kept: a quarter of a small machine's memory at most (browsers tell 8 GB or less). */
@@ -34,14 +34,21 @@ class Kept {
   }
 
   set(key, value, bytes) {
+    this.#forget(key);
     this.#entries.set(key, { value, bytes });
     this.#bytes += bytes;
-    for (const [old, entry] of this.#entries) {
+    for (const old of this.#entries.keys()) {
       if (this.#bytes <= this.most || old === key) break;
-      this.#entries.delete(old);
-      this.#bytes -= entry.bytes;
-      this.drop(entry.value);
+      this.#forget(old);
     }
+  }
+
+  #forget(key) {
+    const entry = this.#entries.get(key);
+    if (!entry) return;
+    this.#entries.delete(key);
+    this.#bytes -= entry.bytes;
+    this.drop(entry.value);
   }
 
   clear() {
@@ -69,6 +76,8 @@ export class Frames {
   #decoding = new Set();
   #wanted = [];
   #position = 0;
+  #direction = 1;
+  #reach; // frames that are decoded ahead: as many as fit, and some for the way back
   #closed = false;
 
   constructor(video) {
@@ -76,6 +85,7 @@ export class Frames {
     const whole = budget();
     this.images = new Kept(0.7 * whole, (image) => image.close());
     this.files = new Kept(0.3 * whole);
+    this.#reach = Math.max(2, Math.min(2 * BATCH, Math.floor(this.images.most / (4 * video.width * video.height)) - 6));
   }
 
   /** The image of a frame, or undefined: then it is on its way. */
@@ -90,6 +100,7 @@ export class Frames {
   /** Says where the user is and which way he goes (1 or -1): orders what comes next. */
   look(t, direction = 1) {
     this.#position = t;
+    this.#direction = direction;
     const here = Math.floor(t / BATCH);
     const order = [here];
     for (let i = 1; i <= AHEAD; i++) order.push(here + i * direction);
@@ -97,7 +108,7 @@ export class Frames {
     const last = Math.floor((this.video.frames - 1) / BATCH);
     this.#wanted = order.filter((batch) => batch >= 0 && batch <= last);
     for (const [batch, request] of this.#inFlight) if (!this.#wanted.includes(batch)) request.abort();
-    this.#decodeAround(direction);
+    this.#decodeAround();
     this.#ask();
   }
 
@@ -130,7 +141,7 @@ export class Frames {
       const answer = await request("GET", `videos/${this.video.id}/frames`, { query, signal: control.signal });
       let i = 0;
       for (const file of unpacked(await answer.arrayBuffer())) this.files.set(frames[i++], file, file.size);
-      this.#decodeAround(1);
+      this.#decodeAround();
     } catch (error) {
       if (error.name !== "AbortError") {
         this.failed.emit(error);
@@ -144,16 +155,18 @@ export class Frames {
   }
 
   /** Decodes what is near, the position itself first; a few at a time, so that a jump is not behind a queue. */
-  #decodeAround(direction) {
-    const reach = 2 * BATCH;
-    for (let i = 0; i <= reach && this.#decoding.size < 4; i++) {
-      for (const t of i ? [this.#position + i * direction, ...(i < 4 ? [this.#position - i * direction] : [])] : [this.#position]) {
-        if (!this.images.has(t) && !this.#decoding.has(t) && this.files.has(t)) this.#decode(t, direction);
+  #decodeAround() {
+    const direction = this.#direction;
+    for (let i = 0; i <= this.#reach && this.#decoding.size < 4; i++) {
+      for (const t of i
+        ? [this.#position + i * direction, ...(i < 4 ? [this.#position - i * direction] : [])]
+        : [this.#position]) {
+        if (!this.images.has(t) && !this.#decoding.has(t) && this.files.has(t)) this.#decode(t);
       }
     }
   }
 
-  async #decode(t, direction) {
+  async #decode(t) {
     this.#decoding.add(t);
     try {
       const image = await createImageBitmap(this.files.get(t));
@@ -162,9 +175,9 @@ export class Frames {
       this.arrived.emit(t);
     } catch (error) {
       this.failed.emit(error);
-      return;  // a broken frame stays in `decoding`: it is not tried again
+      return; // a broken frame stays in `decoding`: it is not tried again
     }
     this.#decoding.delete(t);
-    this.#decodeAround(direction);
+    this.#decodeAround();
   }
 }

@@ -13,7 +13,8 @@ const SHAPES = {
   download: "M12 4v11M7 11l5 5 5-5M5 20h14",
   eraser: "M8 19l-4-4L14 5l6 6-8 8zM9 10l6 6M8 19h12",
   eye: "M2 12c3-5 6-7 10-7s7 2 10 7c-3 5-6 7-10 7s-7-2-10-7zM12 9a3 3 0 100 6 3 3 0 000-6z",
-  eyeOff: "M4 4l16 16M9 6c1-.6 2-1 3-1 4 0 7 2 10 7-1 1.500-2 3-3.200 4M6 8c-1.500 1-2.800 2.400-4 4 3 5 6 7 10 7 1.500 0 3-.4 4-1",
+  eyeOff:
+    "M4 4l16 16M9 6c1-.6 2-1 3-1 4 0 7 2 10 7-1 1.500-2 3-3.200 4M6 8c-1.500 1-2.800 2.400-4 4 3 5 6 7 10 7 1.500 0 3-.4 4-1",
   fit: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
   hand: "M7 12V7a1.500 1.500 0 013 0v4-6a1.500 1.500 0 013 0v6-5a1.500 1.500 0 013 0v6-3a1.500 1.500 0 013 0v5c0 4-2 7-6 7s-5-2-7-5l-2-4c1-1 2-1 3 0z",
   help: "M9 9a3 3 0 116 0c0 2-3 2.500-3 5M12 18v.2",
@@ -49,4 +50,8 @@ const SHAPES = {
 };
 
 export const icon = (name) =>
-  svg("svg", { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true", focusable: "false" }, svg("path", { d: SHAPES[name] }));
+  svg(
+    "svg",
+    { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true", focusable: "false" },
+    svg("path", { d: SHAPES[name] }),
+  );

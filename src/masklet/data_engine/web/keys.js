@@ -10,7 +10,9 @@ export function chordOf(event) {
   if (MODIFIERS.has(event.key)) return null;
   const key = event.key === " " ? "Space" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const letter = /^[a-z]$/.test(key) || key.length > 1;
-  return [(event.ctrlKey || event.metaKey) && "Ctrl", event.altKey && "Alt", event.shiftKey && letter && "Shift", key].filter(Boolean).join("+");
+  return [(event.ctrlKey || event.metaKey) && "Ctrl", event.altKey && "Alt", event.shiftKey && letter && "Shift", key]
+    .filter(Boolean)
+    .join("+");
 }
 
 export class Keys {
@@ -67,7 +69,7 @@ export class Keys {
   #press = (event) => {
     if (document.querySelector("dialog[open]") || event.target.closest?.(EDITABLE)) return;
     const chord = chordOf(event);
-    if ((chord === "Space" || chord === "Enter") && event.target.closest?.("button, a, summary, input")) return;  // theirs
+    if ((chord === "Space" || chord === "Enter") && event.target.closest?.("button, a, summary, input")) return; // theirs
     const command = chord && this.#byChord.get(chord);
     if (!command) return;
     event.preventDefault();
@@ -75,6 +77,18 @@ export class Keys {
   };
 }
 
-const SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Delete: "Del", " ": "Space" };
+const SIGNS = {
+  ArrowLeft: "←",
+  ArrowRight: "→",
+  ArrowUp: "↑",
+  ArrowDown: "↓",
+  Escape: "Esc",
+  Delete: "Del",
+  " ": "Space",
+};
 
-export const written = (chord) => chord.split(/(?<=.)\+/).map((part) => SIGNS[part] ?? (part.length === 1 ? part.toUpperCase() : part)).join(" + ");
+export const written = (chord) =>
+  chord
+    .split(/(?<=.)\+/)
+    .map((part) => SIGNS[part] ?? (part.length === 1 ? part.toUpperCase() : part))
+    .join(" + ");

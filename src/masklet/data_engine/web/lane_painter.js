@@ -1,11 +1,19 @@
 // What is drawn in a lane of the timeline and on its ruler.
 
-const STOPS = [[0, [200, 50, 43]], [0.55, [226, 130, 32]], [0.8, [228, 190, 70]], [1, [38, 150, 130]]];
+const STOPS = [
+  [0, [200, 50, 43]],
+  [0.55, [226, 130, 32]],
+  [0.8, [228, 190, 70]],
+  [1, [38, 150, 130]],
+];
 
 /** The colour of a confidence of 0..1: red, amber, green, each darker or lighter than the next. */
 export function heat(confidence) {
   const c = Math.max(0, Math.min(1, confidence));
-  const at = Math.max(1, STOPS.findIndex(([stop]) => c <= stop));
+  const at = Math.max(
+    1,
+    STOPS.findIndex(([stop]) => c <= stop),
+  );
   const [[low, a], [high, b]] = [STOPS[at - 1], STOPS[at]];
   const share = (c - low) / (high - low);
   return `rgb(${a.map((value, i) => Math.round(value + share * (b[i] - value))).join(" ")})`;
@@ -28,7 +36,12 @@ export function sized(canvas) {
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export const laneColours = () => ({
-  track: token("--track"), text: token("--text"), dim: token("--dim"), line: token("--line"), accent: token("--accent"), back: token("--panel"),
+  track: token("--track"),
+  text: token("--text"),
+  dim: token("--dim"),
+  line: token("--line"),
+  accent: token("--accent"),
+  back: token("--panel"),
 });
 
 function paintHeat(context, { first, confidence }, view, width, top, height) {
@@ -38,12 +51,13 @@ function paintHeat(context, { first, confidence }, view, width, top, height) {
       const value = confidence[t - first];
       if (value === null || value === undefined) continue;
       context.fillStyle = heat(value);
-      const x = Math.round((t - view.from) * each);  // whole pixels: no seams
+      const x = Math.round((t - view.from) * each); // whole pixels: no seams
       context.fillRect(x, top, Math.round((t + 1 - view.from) * each) - x, height);
     }
     return;
   }
-  for (let x = 0; x < width; x++) {  // several frames in a pixel: the worst of them
+  for (let x = 0; x < width; x++) {
+    // several frames in a pixel: the worst of them
     const end = Math.ceil(view.from + (x + 1) / each) - first;
     let worst = null;
     for (let i = Math.max(0, Math.floor(view.from + x / each) - first); i < end && i < confidence.length; i++) {
@@ -90,8 +104,19 @@ export function paintLane(canvas, lane, view, colours) {
   context.strokeStyle = colours.back;
   context.fillStyle = colours.text;
   const middle = height / 2;
-  for (const t of lane.edits ?? []) mark(t, [[-4, top - 5], [4, top - 5], [0, top + 2]]);
-  for (const t of lane.prompted ?? []) mark(t, [[0, middle - 6], [5, middle], [0, middle + 6], [-5, middle]]);
+  for (const t of lane.edits ?? [])
+    mark(t, [
+      [-4, top - 5],
+      [4, top - 5],
+      [0, top + 2],
+    ]);
+  for (const t of lane.prompted ?? [])
+    mark(t, [
+      [0, middle - 6],
+      [5, middle],
+      [0, middle + 6],
+      [-5, middle],
+    ]);
   context.globalAlpha = 1;
 }
 

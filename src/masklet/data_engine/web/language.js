@@ -35,8 +35,13 @@ export const known = (key) => key in texts;
 export const number = (value, digits = 0) =>
   value === null || value === undefined || Number.isNaN(value)
     ? "–"
-    : value.toLocaleString(document.documentElement.lang, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    : value.toLocaleString(document.documentElement.lang, {
+        minimumFractionDigits: digits,
+        maximumFractionDigits: digits,
+      });
 
-export const percent = (share, digits = 1) => (share === null || share === undefined ? "–" : `${number(100 * share, digits)} %`);
+export const percent = (share, digits = 1) =>
+  share === null || share === undefined ? "–" : `${number(100 * share, digits)} %`;
 
-export const moment = (text) => (text ? new Date(text).toLocaleString(document.documentElement.lang, { dateStyle: "short", timeStyle: "short" }) : "–");
+export const moment = (text) =>
+  text ? new Date(text).toLocaleString(document.documentElement.lang, { dateStyle: "short", timeStyle: "short" }) : "–";

@@ -4,8 +4,8 @@
 import { API, csrfToken, me, ServerError } from "./api.js";
 import { Signal } from "./signal.js";
 
-const RETRIES = [250, 500, 1000, 2000, 4000];  // ms until the next try
-const BUSY = 500;  // ms until a message that met a busy server goes again
+const RETRIES = [250, 500, 1000, 2000, 4000]; // ms until the next try
+const BUSY = 500; // ms until a message that met a busy server goes again
 const AGAIN = new Set(["busy", "rate"]);
 const HOPELESS = new Set(["lease_lost", "forbidden", "unauthenticated", "not_found", "refused"]);
 const SIGNED_OUT = 4401;
@@ -72,10 +72,13 @@ export class Live {
 
   #later(one) {
     Object.assign(one, { sent: false, resting: true });
-    setTimeout(() => {
-      one.resting = false;
-      this.#pump();
-    }, BUSY * (0.5 + Math.random()));
+    setTimeout(
+      () => {
+        one.resting = false;
+        this.#pump();
+      },
+      BUSY * (0.5 + Math.random()),
+    );
   }
 
   #set(state) {
@@ -131,7 +134,7 @@ export class Live {
 
   async #lost(code) {
     if (this.#ended) return;
-    if (code === SIGNED_OUT) await me().catch(() => {});  // the page asks to sign in again
+    if (code === SIGNED_OUT) await me().catch(() => {}); // the page asks to sign in again
     if (this.#ended) return;
     this.#set("lost");
     const wait = RETRIES[Math.min(this.#tries++, RETRIES.length - 1)] * (0.75 + 0.5 * Math.random());

@@ -35,7 +35,8 @@ const context = {
 /** Who is there; who has chosen no language gets that of the server's command line. */
 async function welcomed() {
   const known = await me();
-  if (recall("language", null) === null && known.language && known.language !== language()) await loadLanguage(known.language);
+  if (recall("language", null) === null && known.language && known.language !== language())
+    await loadLanguage(known.language);
   return known;
 }
 
@@ -56,27 +57,73 @@ const SCREENS = [
 ];
 
 function failedScreen(error) {
-  return { element: h("main", { class: "page" }, h("h1", {}, t("error.title")), h("p", {}, explain(error)), h("p", {}, h("a", { href: "#/" }, t("projects.name")))) };
+  return {
+    element: h(
+      "main",
+      { class: "page" },
+      h("h1", {}, t("error.title")),
+      h("p", {}, explain(error)),
+      h("p", {}, h("a", { href: "#/" }, t("projects.name"))),
+    ),
+  };
 }
 
 function shell(content) {
-  const link = (path, text) => h("a", { href: `#/${path}`, "aria-current": location.hash.replace(/^#\/?/, "").split("/")[0] === path.split("/")[0] ? "page" : undefined }, text);
-  const languages = select(Object.entries(LANGUAGES), language(), async (next) => {
-    await switchLanguage(next);
-    route();
-  }, { "aria-label": t("language.switch"), class: "small" });
+  const link = (path, text) =>
+    h(
+      "a",
+      {
+        href: `#/${path}`,
+        "aria-current": location.hash.replace(/^#\/?/, "").split("/")[0] === path.split("/")[0] ? "page" : undefined,
+      },
+      text,
+    );
+  const languages = select(
+    Object.entries(LANGUAGES),
+    language(),
+    async (next) => {
+      await switchLanguage(next);
+      route();
+    },
+    { "aria-label": t("language.switch"), class: "small" },
+  );
   const signOut = async () => {
     await attempt(() => post("sign-out"));
     user = null;
     route();
   };
-  return h("div", { class: "shell" },
-    h("a", { href: "#main", class: "skip", on: { click: (event) => (event.preventDefault(), app.querySelector("main")?.focus()) } }, t("skip")),
-    h("header", { class: "bar top" }, h("a", { href: "#/", class: "brand" }, h("img", { src: "icon.svg", alt: "", width: 24, height: 24 }), "masklet"),
-      user && h("nav", { "aria-label": t("menu") }, link("", t("projects.name")), may("manage") && !user.local && link("users", t("users.name")), may("manage") && link("audit", t("audit.name"))),
-      h("span", { class: "space" }), languages, button("", switchTheme, { icon: icon("moon"), kind: "plain", name: t("theme.switch") }),
-      user && !user.local && h("span", { class: "dim" }, user.name), user && !user.local && button(t("sign_out"), signOut, { kind: "small" })),
-    content);
+  return h(
+    "div",
+    { class: "shell" },
+    h(
+      "a",
+      {
+        href: "#main",
+        class: "skip",
+        on: { click: (event) => (event.preventDefault(), app.querySelector("main")?.focus()) },
+      },
+      t("skip"),
+    ),
+    h(
+      "header",
+      { class: "bar top" },
+      h("a", { href: "#/", class: "brand" }, h("img", { src: "icon.svg", alt: "", width: 24, height: 24 }), "masklet"),
+      user &&
+        h(
+          "nav",
+          { "aria-label": t("menu") },
+          link("", t("projects.name")),
+          may("manage") && !user.local && link("users", t("users.name")),
+          may("manage") && link("audit", t("audit.name")),
+        ),
+      h("span", { class: "space" }),
+      languages,
+      button("", switchTheme, { icon: icon("moon"), kind: "plain", name: t("theme.switch") }),
+      user && !user.local && h("span", { class: "dim" }, user.name),
+      user && !user.local && button(t("sign_out"), signOut, { kind: "small" }),
+    ),
+    content,
+  );
 }
 
 async function route() {
@@ -96,7 +143,7 @@ async function route() {
       if (error.kind === undefined && !(error instanceof TypeError)) console.error(error);
     }
   }
-  if (mine !== turn) return next.close?.();  // somebody went on while it loaded
+  if (mine !== turn) return next.close?.(); // somebody went on while it loaded
   screen = next;
   document.title = [screen.title, "masklet"].filter(Boolean).join(" · ");
   replace(app, screen.full ? screen.element : shell(screen.element));

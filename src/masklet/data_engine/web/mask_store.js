@@ -4,7 +4,8 @@ import { decodeCounts } from "./masks.js";
 import { loopsOf, pathOf } from "./outlines.js";
 import { Signal } from "./signal.js";
 
-const WINDOW = 32;  // frames of one request
+const WINDOW = 32; // frames of one request
+const AT_ONCE = 2; // requests
 const MOST_WINDOWS = 96;
 const MOST_SHAPES = 600;
 
@@ -13,6 +14,7 @@ export class MaskStore {
   #byObject = new Map();
   #windows = new Set();
   #asked = new Set();
+  #wanted = [];
   #generation = 0;
   #shapes = new Map();
 
@@ -46,11 +48,16 @@ export class MaskStore {
     this.changed.emit();
   }
 
-  /** Fetches what is missing near a frame, the frame's own window first. */
+  /** Fetches what is missing near a frame, the frame's own window first; where one was before matters no longer. */
   want(frame, direction = 1) {
     const here = Math.floor(frame / WINDOW);
-    for (const window of [here, here + direction]) {
-      if (window < 0 || window * WINDOW >= this.video.frames) continue;
+    this.#wanted = [here, here + direction].filter((window) => window >= 0 && window * WINDOW < this.video.frames);
+    this.#ask();
+  }
+
+  #ask() {
+    for (const window of this.#wanted) {
+      if (this.#asked.size >= AT_ONCE) return;
       if (!this.#windows.has(window) && !this.#asked.has(window)) this.#fetch(window);
     }
   }
@@ -71,7 +78,7 @@ export class MaskStore {
     try {
       records = await this.fetchMasks(first, Math.min(WINDOW, this.video.frames - first));
     } catch {
-      if (generation === this.#generation) this.#asked.delete(window);  // asked again when the position moves
+      if (generation === this.#generation) this.#asked.delete(window); // asked again when the position moves
       return;
     }
     if (generation !== this.#generation) return;
@@ -80,13 +87,15 @@ export class MaskStore {
     for (const masks of this.#byObject.values()) for (let t = first; t < first + WINDOW; t++) masks.delete(t);
     this.put(records);
     if (this.#windows.size > MOST_WINDOWS) this.#forget(window);
+    this.#ask();
   }
 
   /** Forgets the window that is farthest from one. */
   #forget(window) {
     const far = [...this.#windows].reduce((a, b) => (Math.abs(b - window) > Math.abs(a - window) ? b : a));
     this.#windows.delete(far);
-    for (const masks of this.#byObject.values()) for (let t = far * WINDOW; t < (far + 1) * WINDOW; t++) masks.delete(t);
+    for (const masks of this.#byObject.values())
+      for (let t = far * WINDOW; t < (far + 1) * WINDOW; t++) masks.delete(t);
   }
 
   /** {runs, loops, path} of a record. */

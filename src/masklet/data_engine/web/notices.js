@@ -9,8 +9,12 @@ export function say(text) {
 }
 
 export function notice(text, kind = "") {
-  const shown = h("div", { class: `notice ${kind}` }, h("span", {}, text),
-    button("×", () => shown.remove(), { kind: "plain", name: t("close") }));
+  const shown = h(
+    "div",
+    { class: `notice ${kind}` },
+    h("span", {}, text),
+    button("×", () => shown.remove(), { kind: "plain", name: t("close") }),
+  );
   document.getElementById("notices").append(shown);
   document.getElementById(kind === "bad" ? "alert" : "status").textContent = text;
   setTimeout(() => shown.remove(), kind === "bad" ? 12000 : 5000);
@@ -19,6 +23,7 @@ export function notice(text, kind = "") {
 /** What went wrong, in words for the user. */
 export function explain(error) {
   if (error.kind === "offline" || error instanceof TypeError) return t("error.offline");
+  if (error.kind === "lease_lost" && !error.message) return t("lease.lost_note");
   return error.message || t("error.unknown");
 }
 
@@ -38,8 +43,18 @@ export async function attempt(run) {
 export function ask(title, content, { accept = t("ok"), danger = false, read = () => true, wide = false } = {}) {
   return new Promise((resolve) => {
     const agree = h("button", { type: "submit", class: danger ? "danger" : "main" }, accept);
-    const form = h("form", { method: "dialog" }, h("h2", { id: "dialog-title" }, title), h("div", { class: "dialog-body" }, content),
-      h("div", { class: "row end" }, button(t("cancel"), () => dialog.close()), agree));
+    const form = h(
+      "form",
+      { method: "dialog" },
+      h("h2", { id: "dialog-title" }, title),
+      h("div", { class: "dialog-body" }, content),
+      h(
+        "div",
+        { class: "row end" },
+        button(t("cancel"), () => dialog.close()),
+        agree,
+      ),
+    );
     const dialog = h("dialog", { "aria-labelledby": "dialog-title", class: wide ? "wide" : undefined }, form);
     let answer = null;
     form.addEventListener("submit", () => {
@@ -64,9 +79,17 @@ export function askText(title, label, value = "") {
 
 /** A dialog that is only read. */
 export function show(title, content, { wide = true } = {}) {
-  const dialog = h("dialog", { "aria-labelledby": "dialog-title", class: wide ? "wide" : undefined },
-    h("div", { class: "row between" }, h("h2", { id: "dialog-title" }, title), button("×", () => dialog.close(), { kind: "plain", name: t("close") })),
-    h("div", { class: "dialog-body" }, content));
+  const dialog = h(
+    "dialog",
+    { "aria-labelledby": "dialog-title", class: wide ? "wide" : undefined },
+    h(
+      "div",
+      { class: "row between" },
+      h("h2", { id: "dialog-title" }, title),
+      button("×", () => dialog.close(), { kind: "plain", name: t("close") }),
+    ),
+    h("div", { class: "dialog-body" }, content),
+  );
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();

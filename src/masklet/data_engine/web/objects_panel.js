@@ -14,12 +14,35 @@ export class ObjectsPanel {
     this.tools = this.#tools();
     this.suggestions = h("ol", { class: "suggestions" });
     this.guests = h("div", {});
-    this.element = h("aside", { class: "side", "aria-label": t("objects.panel") },
-      h("section", {}, h("div", { class: "row between" }, h("h2", {}, t("objects.name")), button(t("objects.add"), () => this.add(), { icon: icon("add"), kind: "small" })), this.list),
+    this.element = h(
+      "aside",
+      { class: "side", "aria-label": t("objects.panel") },
+      h(
+        "section",
+        {},
+        h(
+          "div",
+          { class: "row between" },
+          h("h2", {}, t("objects.name")),
+          button(t("objects.add"), () => this.add(), { icon: icon("add"), kind: "small" }),
+        ),
+        this.list,
+      ),
       this.tools,
-      h("section", {}, h("div", { class: "row between" }, h("h2", {}, t("suggest.name")), button(t("suggest.ask"), () => editor.suggest(), { icon: icon("spark"), kind: "small" })),
-        h("p", { class: "note" }, t("suggest.note")), this.suggestions),
-      this.guests);
+      h(
+        "section",
+        {},
+        h(
+          "div",
+          { class: "row between" },
+          h("h2", {}, t("suggest.name")),
+          button(t("suggest.ask"), () => editor.suggest(), { icon: icon("spark"), kind: "small" }),
+        ),
+        h("p", { class: "note" }, t("suggest.note")),
+        this.suggestions,
+      ),
+      this.guests,
+    );
     editor.changed.on(() => this.draw());
     editor.viewer.looked.on(() => this.draw());
     editor.player.moved.on(() => this.drawPosition());
@@ -31,7 +54,12 @@ export class ObjectsPanel {
     const numbers = objects.map((one) => one.number);
     if (numbers.join() !== [...this.#rows.keys()].join() || !numbers.length) {
       this.#rows = new Map(objects.map((one) => [one.number, this.#row(one)]));
-      replace(this.list, this.#rows.size ? [...this.#rows.values()].map((row) => row.element) : h("li", { class: "empty" }, t("objects.none")));
+      replace(
+        this.list,
+        this.#rows.size
+          ? [...this.#rows.values()].map((row) => row.element)
+          : h("li", { class: "empty" }, t("objects.none")),
+      );
     }
     for (const one of objects) this.#refresh(this.#rows.get(one.number), one, viewer);
     this.#drawSuggestions();
@@ -44,8 +72,16 @@ export class ObjectsPanel {
   #row({ number }) {
     const { editor } = this;
     const row = {
-      colour: h("input", { type: "color", class: "swatch", on: { change: () => editor.act("object_change", { object: number, colour: row.colour.value }) } }),
-      name: h("button", { type: "button", class: "object-name", on: { click: () => editor.select(number), dblclick: () => this.rename(number) } }),
+      colour: h("input", {
+        type: "color",
+        class: "swatch",
+        on: { change: () => editor.act("object_change", { object: number, colour: row.colour.value }) },
+      }),
+      name: h("button", {
+        type: "button",
+        class: "object-name",
+        on: { click: () => editor.select(number), dblclick: () => this.rename(number) },
+      }),
       eye: button("", () => editor.viewer.toggleHidden(number), { icon: icon("eye"), kind: "plain" }),
       solo: button("", () => editor.viewer.toggleSolo(number), { icon: icon("solo"), kind: "plain" }),
       lock: button("", () => editor.toggleLock(editor.session.object(number)), { icon: icon("unlock"), kind: "plain" }),
@@ -59,7 +95,11 @@ export class ObjectsPanel {
     row.element.classList.toggle("selected", chosen);
     if (document.activeElement !== row.colour) row.colour.value = one.colour;
     row.colour.setAttribute("aria-label", t("objects.colour", { name: one.name }));
-    replace(row.name, h("span", { class: "object-title" }, one.name), h("span", { class: "object-note" }, t("objects.counts", { prompts: one.prompted.length, number: one.number })));
+    replace(
+      row.name,
+      h("span", { class: "object-title" }, one.name),
+      h("span", { class: "object-note" }, t("objects.counts", { prompts: one.prompted.length, number: one.number })),
+    );
     row.name.setAttribute("aria-pressed", chosen);
     const shown = viewer.visible(one.number);
     this.#switch(row.eye, t("objects.hide", { name: one.name }), !shown, shown ? "eye" : "eyeOff");
@@ -105,8 +145,11 @@ export class ObjectsPanel {
     const { range } = editor.timeline;
     const others = editor.objects.length > 1;
     this.toolsTitle.textContent = t("object.tools", { name: object.name });
-    this.toolsNote.textContent = t("object.range", { span: range ? t("range.span", { first: range[0], last: range[1] }) : t("range.all") });
-    this.tool.clear.disabled = !object.prompted.includes(frame) && !editor.session.masks.get(object.number, frame)?.prompted;
+    this.toolsNote.textContent = t("object.range", {
+      span: range ? t("range.span", { first: range[0], last: range[1] }) : t("range.all"),
+    });
+    this.tool.clear.disabled =
+      !object.prompted.includes(frame) && !editor.session.masks.get(object.number, frame)?.prompted;
     this.tool.trim.disabled = !range;
     this.tool.split.disabled = frame === 0;
     this.tool.swap.disabled = this.tool.merge.disabled = !others;
@@ -121,20 +164,50 @@ export class ObjectsPanel {
       const key = `reason.${text.toLowerCase().replaceAll(" ", "_")}`;
       return known(key) ? t(key) : text;
     };
-    this.shownSuggestions = editor.suggestions.map((one) => [one, h("button", { type: "button", class: "suggestion", on: { click: () => editor.go(one) } },
-      h("b", {}, t("frame", { frame: one.frame })), h("span", {}, (one.objects ?? []).map(name).join(", ")), h("small", {}, (one.reasons ?? []).map(reason).join(" · ")))]);
-    replace(this.suggestions, this.shownSuggestions.map(([, row]) => h("li", {}, row)));
+    this.shownSuggestions = editor.suggestions.map((one) => [
+      one,
+      h(
+        "button",
+        { type: "button", class: "suggestion", on: { click: () => editor.go(one) } },
+        h("b", {}, t("frame", { frame: one.frame })),
+        h("span", {}, (one.objects ?? []).map(name).join(", ")),
+        h("small", {}, (one.reasons ?? []).map(reason).join(" · ")),
+      ),
+    ]);
+    replace(
+      this.suggestions,
+      this.shownSuggestions.map(([, row]) => h("li", {}, row)),
+    );
   }
 
   /** What a model has found: shown, and taken up by whoever wants to change it. */
   drawGuests() {
     const { guests } = this.editor;
-    replace(this.guests, guests.length > 0 && h("section", {}, h("h2", {}, t("objects.automatic")), h("p", { class: "note" }, t("objects.automatic_note")),
-      h("ul", { class: "objects" }, guests.map((one) => {
-        const swatch = h("i", { class: "swatch" });
-        swatch.style.background = one.colour;
-        return h("li", { class: "object guest" }, swatch, h("span", {}, one.name), h("small", {}, t(`state.${one.state}`)));
-      }))));
+    replace(
+      this.guests,
+      guests.length > 0 &&
+        h(
+          "section",
+          {},
+          h("h2", {}, t("objects.automatic")),
+          h("p", { class: "note" }, t("objects.automatic_note")),
+          h(
+            "ul",
+            { class: "objects" },
+            guests.map((one) => {
+              const swatch = h("i", { class: "swatch" });
+              swatch.style.background = one.colour;
+              return h(
+                "li",
+                { class: "object guest" },
+                swatch,
+                h("span", {}, one.name),
+                h("small", {}, t(`state.${one.state}`)),
+              );
+            }),
+          ),
+        ),
+    );
   }
 
   add() {
@@ -149,15 +222,24 @@ export class ObjectsPanel {
 
   async remove(number) {
     const object = this.editor.session.object(number);
-    if (await confirmed(t("object.remove"), t("object.remove_sure", { name: object.name }), t("object.remove"))) this.editor.act("object_remove", { object: number });
+    if (await confirmed(t("object.remove"), t("object.remove_sure", { name: object.name }), t("object.remove")))
+      this.editor.act("object_remove", { object: number });
   }
 
   async #withOther(kind, number) {
     const { session } = this.editor;
     const others = this.editor.objects.filter((one) => one.number !== number);
-    const choice = select(others.map((one) => [one.number, one.name]), undefined, undefined, { "aria-label": t(`object.${kind}_with`) });
+    const choice = select(
+      others.map((one) => [one.number, one.name]),
+      undefined,
+      undefined,
+      { "aria-label": t(`object.${kind}_with`) },
+    );
     const text = h("p", {}, t(`object.${kind}_sure`, { name: session.object(number).name }));
-    const other = await ask(t(`object.${kind}`), [text, choice], { accept: t(`object.${kind}`), read: () => Number(choice.value) });
+    const other = await ask(t(`object.${kind}`), [text, choice], {
+      accept: t(`object.${kind}`),
+      read: () => Number(choice.value),
+    });
     if (other) this.editor.act(kind, { object: number, other, ...(kind === "swap" ? this.editor.marked : {}) });
   }
 }

@@ -42,7 +42,7 @@ function without(pairs, others) {
 /** Loops [x, y, x, y, ...] around a mask, the inside at the right hand; holes turn the other way. */
 export function loopsOf(runs, height, width) {
   const columns = columnsOf(runs, height, width);
-  const edges = new Map();  // start of an edge -> ends
+  const edges = new Map(); // start of an edge -> ends
   const stride = width + 1;
   const edge = (x0, y0, x1, y1) => {
     const from = y0 * stride + x0;
@@ -69,9 +69,14 @@ export function loopsOf(runs, height, width) {
 
 function chained(edges, stride) {
   const loops = [];
-  const turn = (from, at, to) => {  // where two ways lead on, the one to the right keeps pixels that touch at corners apart
-    const [ax, ay, bx, by] = [at % stride - from % stride, Math.floor(at / stride) - Math.floor(from / stride),
-      to % stride - at % stride, Math.floor(to / stride) - Math.floor(at / stride)];
+  const turn = (from, at, to) => {
+    // where two ways lead on, the one to the right keeps pixels that touch at corners apart
+    const [ax, ay, bx, by] = [
+      (at % stride) - (from % stride),
+      Math.floor(at / stride) - Math.floor(from / stride),
+      (to % stride) - (at % stride),
+      Math.floor(to / stride) - Math.floor(at / stride),
+    ];
     return ax * by - ay * bx;
   };
   for (const [start, outgoing] of edges) {
@@ -135,7 +140,10 @@ export function simplified(loop, tolerance) {
   }
   const points = Array.from({ length: count + 1 }, (_, i) => [loop[2 * (i % count)], loop[2 * (i % count) + 1]]);
   const kept = new Set([0, far]);
-  const spans = [[0, far], [far, count]];
+  const spans = [
+    [0, far],
+    [far, count],
+  ];
   while (spans.length) {
     const [a, b] = spans.pop();
     const [[ax, ay], [bx, by]] = [points[a], points[b]];

@@ -3,7 +3,10 @@
 export const MODES = ["fill", "outline", "cutout", "none"];
 
 /** "#rrggbb" with an alpha of 0..1. */
-export const faded = (colour, alpha) => `${colour}${Math.round(255 * alpha).toString(16).padStart(2, "0")}`;
+export const faded = (colour, alpha) =>
+  `${colour}${Math.round(255 * alpha)
+    .toString(16)
+    .padStart(2, "0")}`;
 
 /**
  * Paints masks: items are {path, colour, active, dashed}; one pixel of the screen is `pixel` of the video.
@@ -25,7 +28,8 @@ export function paintMasks(context, items, mode, { pixel, width, height }) {
       context.fill(path, "evenodd");
     }
     context.setLineDash(dashed ? [6 * pixel, 4 * pixel] : []);
-    if (mode === "outline" || active) {  // a dark line below: it is seen on any background
+    if (mode === "outline" || active) {
+      // a dark line below: it is seen on any background
       context.strokeStyle = "#000a";
       context.lineWidth = (active ? 4.5 : 3.5) * pixel;
       context.stroke(path);

@@ -56,7 +56,7 @@ export class Player {
       const next = this.frame + this.step;
       if (next > this.last) return void this.pause();
       if (now - due >= every && this.frames.has(next)) {
-        due = now - due > 4 * every ? now : due + every;  // after a wait time begins anew: no frame is rushed through
+        due = now - due > 4 * every ? now : due + every; // after a wait time begins anew: no frame is rushed through
         this.seek(next, 1);
       }
       this.#tick = requestAnimationFrame(tick);

@@ -5,7 +5,7 @@ export class Pointers {
   #touches = new Map();
   #panning = null;
   #using = null;
-  #used = false;  // whether space was held for a drag
+  #used = false; // whether space was held for a drag
 
   /** `tool()` gives the tool in hand: {down, move, up, cancel, hover}; each gets (place, event). */
   constructor(stage, tool, onSpace) {
@@ -36,12 +36,16 @@ export class Pointers {
     event.preventDefault();
     const { x, y } = this.stage.place(event);
     if (event.shiftKey) this.stage.pan(-event.deltaY - event.deltaX, 0);
-    else this.stage.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015) * (event.deltaMode === 1 ? 20 : 1)), { x, y });
+    else
+      this.stage.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015) * (event.deltaMode === 1 ? 20 : 1)), {
+        x,
+        y,
+      });
   }
 
   #down(event) {
     this.stage.element.focus({ preventScroll: true });
-    this.stage.element.classList.add("pointed");  // no ring for him who sees where he clicks
+    this.stage.element.classList.add("pointed"); // no ring for him who sees where he clicks
     if (event.pointerType === "touch") {
       this.#touches.set(event.pointerId, event);
       if (this.#touches.size === 2) {
@@ -69,12 +73,17 @@ export class Pointers {
       return;
     }
     const steps = event.getCoalescedEvents?.() ?? [];
-    for (const step of this.#using === event.pointerId && steps.length ? steps : [event]) this.tool().move?.(this.stage.place(step), event, this.#using === event.pointerId);
+    for (const step of this.#using === event.pointerId && steps.length ? steps : [event])
+      this.tool().move?.(this.stage.place(step), event, this.#using === event.pointerId);
   }
 
   #pinch(event) {
     const [a, b] = [...this.#touches.values()];
-    const before = { x: (a.clientX + b.clientX) / 2, y: (a.clientY + b.clientY) / 2, apart: Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY) };
+    const before = {
+      x: (a.clientX + b.clientX) / 2,
+      y: (a.clientY + b.clientY) / 2,
+      apart: Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY),
+    };
     this.#touches.set(event.pointerId, event);
     const [c, d] = [...this.#touches.values()];
     const [x, y] = [(c.clientX + d.clientX) / 2, (c.clientY + d.clientY) / 2];

@@ -3,19 +3,22 @@
 import { countsOf, maskCanvas } from "./brush.js";
 import { simplified } from "./outlines.js";
 
-const TOLERANCE = 1.5;  // pixels of the video that an outline may be off
-const NEAR = 9;  // pixels of the screen
-const LEAST_AREA = 12;  // smaller loops are no outlines to be edited, but stay
+const TOLERANCE = 1.5; // pixels of the video that an outline may be off
+const NEAR = 9; // pixels of the screen
+const LEAST_AREA = 12; // smaller loops are no outlines to be edited, but stay
 
-const areaOf = (points) => Math.abs(points.reduce((sum, [x, y], i) => {
-  const [nx, ny] = points[(i + 1) % points.length];
-  return sum + x * ny - nx * y;
-}, 0)) / 2;
+const areaOf = (points) =>
+  Math.abs(
+    points.reduce((sum, [x, y], i) => {
+      const [nx, ny] = points[(i + 1) % points.length];
+      return sum + x * ny - nx * y;
+    }, 0),
+  ) / 2;
 
 export class Polygon {
   id = "polygon";
   rings = [];
-  #open = null;  // the ring that is being drawn
+  #open = null; // the ring that is being drawn
   #grabbed = null;
   #hover = null;
   #target = null;
@@ -35,7 +38,9 @@ export class Polygon {
     const target = this.editor.target({ quiet: true });
     if (!target?.loops) return;
     this.#target = target;
-    this.rings = target.loops.map((loop) => simplified(loop, TOLERANCE)).filter((ring) => ring.length > 2 && areaOf(ring) >= LEAST_AREA);
+    this.rings = target.loops
+      .map((loop) => simplified(loop, TOLERANCE))
+      .filter((ring) => ring.length > 2 && areaOf(ring) >= LEAST_AREA);
     this.#changed();
   }
 
@@ -132,7 +137,10 @@ export class Polygon {
     for (const ring of this.rings) {
       for (let at = 0; at < ring.length; at++) {
         const [[ax, ay], [bx, by]] = [ring[at], ring[(at + 1) % ring.length]];
-        const along = Math.max(0, Math.min(1, ((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / ((bx - ax) ** 2 + (by - ay) ** 2 || 1)));
+        const along = Math.max(
+          0,
+          Math.min(1, ((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / ((bx - ax) ** 2 + (by - ay) ** 2 || 1)),
+        );
         if (Math.hypot(ax + along * (bx - ax) - x, ay + along * (by - ay) - y) <= reach) return { ring, at };
       }
     }

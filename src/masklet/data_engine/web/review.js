@@ -17,7 +17,7 @@ import { beatOf } from "./session.js";
 import { WorkClock } from "./work_clock.js";
 
 const WORST = 8;
-const APART = 3;  // annotated frames between two of the worst
+const APART = 3; // annotated frames between two of the worst
 
 /** The frames of least confidence, none close to another. */
 export function worstFrames(confidence, step) {
@@ -70,34 +70,73 @@ class Review {
         this.confidence.set(mask.frame, mask.confidence);
         if (mask.prompted) prompted.push(mask.frame);
       }
-      const score = { first: 0, confidence: Array.from({ length: video.frames }, (_, t) => this.confidence.get(t - (t % this.viewer.player.step)) ?? null) };
+      const score = {
+        first: 0,
+        confidence: Array.from(
+          { length: video.frames },
+          (_, t) => this.confidence.get(t - (t % this.viewer.player.step)) ?? null,
+        ),
+      };
       this.viewer.timeline.setLanes([{ ...this.object, prompted, score }], this.object.number);
     }
     this.worst = worstFrames(this.confidence, this.viewer.player.step);
     const values = [...this.confidence.values()];
     const mean = values.reduce((sum, value) => sum + value, 0) / (values.length || 1);
-    replace(this.summary, [[t("review.frames"), number(values.length)], [t("review.edited"), number(prompted.length)], [t("review.confidence"), percent(mean)]]
-      .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+    replace(
+      this.summary,
+      [
+        [t("review.frames"), number(values.length)],
+        [t("review.edited"), number(prompted.length)],
+        [t("review.confidence"), percent(mean)],
+      ].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    );
     this.drawWorst();
   }
 
   async #readJudgements() {
     const judgements = await get(`objects/${this.object.id}/judgements`);
-    replace(this.judgements, judgements.length ? judgements.map((one) => h("li", {},
-      h("div", { class: "row between" }, h("b", {}, one.verdict ? t(`verdict.${one.verdict}`) : t("review.comment")), h("small", {}, `${one.user ?? ""} · ${moment(one.created)}`)),
-      one.comment && h("p", {}, one.comment),
-      one.frame !== null && button(t("frame", { frame: one.frame }), () => this.viewer.player.seek(one.frame), { kind: "small" }))) : h("li", { class: "empty" }, t("review.no_judgements")));
+    replace(
+      this.judgements,
+      judgements.length
+        ? judgements.map((one) =>
+            h(
+              "li",
+              {},
+              h(
+                "div",
+                { class: "row between" },
+                h("b", {}, one.verdict ? t(`verdict.${one.verdict}`) : t("review.comment")),
+                h("small", {}, `${one.user ?? ""} · ${moment(one.created)}`),
+              ),
+              one.comment && h("p", {}, one.comment),
+              one.frame !== null &&
+                button(t("frame", { frame: one.frame }), () => this.viewer.player.seek(one.frame), { kind: "small" }),
+            ),
+          )
+        : h("li", { class: "empty" }, t("review.no_judgements")),
+    );
   }
 
   drawWorst() {
-    this.worstRows = this.worst.map((one) => [one, h("button", { type: "button", class: "suggestion", on: { click: () => this.viewer.player.seek(one.frame) } },
-      h("b", {}, t("frame", { frame: one.frame })), h("span", {}, t("review.confident", { share: percent(one.value, 0) })))]);
-    replace(this.worstList, this.worstRows.map(([, row]) => h("li", {}, row)));
+    this.worstRows = this.worst.map((one) => [
+      one,
+      h(
+        "button",
+        { type: "button", class: "suggestion", on: { click: () => this.viewer.player.seek(one.frame) } },
+        h("b", {}, t("frame", { frame: one.frame })),
+        h("span", {}, t("review.confident", { share: percent(one.value, 0) })),
+      ),
+    ]);
+    replace(
+      this.worstList,
+      this.worstRows.map(([, row]) => h("li", {}, row)),
+    );
     this.drawPosition();
   }
 
   drawPosition() {
-    for (const [one, row] of this.worstRows ?? []) row.setAttribute("aria-current", one.frame === this.viewer.player.frame);
+    for (const [one, row] of this.worstRows ?? [])
+      row.setAttribute("aria-current", one.frame === this.viewer.player.frame);
   }
 
   nextWorst(step) {
@@ -122,7 +161,15 @@ class Review {
     this.judging = true;
     const { id, lease, project } = this.task;
     const frame = this.atFrame.checked && this.comment.value.trim() ? this.viewer.player.frame : null;
-    const done = await attempt(() => post(`tasks/${id}/verdict`, { lease, verdict, comment: this.comment.value.trim(), frame, seconds: this.clock.take() }));
+    const done = await attempt(() =>
+      post(`tasks/${id}/verdict`, {
+        lease,
+        verdict,
+        comment: this.comment.value.trim(),
+        frame,
+        seconds: this.clock.take(),
+      }),
+    );
     this.judging = false;
     if (done === undefined) return;
     notice(t("review.judged", { verdict: t(`verdict.${verdict}`) }), "good");
@@ -161,8 +208,16 @@ class Review {
 export function reviewScreen(context, task, project) {
   const review = new Review(context, task, project);
   const { viewer } = review;
-  const pointers = new Pointers(viewer.stage, () => review.tool, () => viewer.player.toggle());
-  const commands = reviewCommands(review, { space: (held) => pointers.holdSpace(held), help: () => showHelp(keys, commands), theme: switchTheme });
+  const pointers = new Pointers(
+    viewer.stage,
+    () => review.tool,
+    () => viewer.player.toggle(),
+  );
+  const commands = reviewCommands(review, {
+    space: (held) => pointers.holdSpace(held),
+    help: () => showHelp(keys, commands),
+    theme: switchTheme,
+  });
   const keys = new Keys(commands);
   const spaceUp = (event) => event.key === " " && pointers.holdSpace(false);
   document.addEventListener("keyup", spaceUp);
@@ -171,25 +226,66 @@ export function reviewScreen(context, task, project) {
     await attempt(() => post(`tasks/${task.id}/release`, { lease: task.lease }));
     context.go(`projects/${task.project}/tasks`);
   };
-  const header = h("header", { class: "bar" },
-    h("a", { href: `#/projects/${task.project}/tasks`, class: "plain-link", "aria-label": t("back_to_tasks") }, icon("arrowLeft")),
-    h("h1", {}, `${task.video.name} · ${task.object.name}`), h("span", { class: "badge" }, t("stage.verify")), h("span", { class: "space" }), lookControls(viewer),
+  const header = h(
+    "header",
+    { class: "bar" },
+    h(
+      "a",
+      { href: `#/projects/${task.project}/tasks`, class: "plain-link", "aria-label": t("back_to_tasks") },
+      icon("arrowLeft"),
+    ),
+    h("h1", {}, `${task.video.name} · ${task.object.name}`),
+    h("span", { class: "badge" }, t("stage.verify")),
+    h("span", { class: "space" }),
+    lookControls(viewer),
     button("", switchTheme, { icon: icon("moon"), kind: "plain", name: t("theme.switch") }),
     button("", () => showHelp(keys, commands), { icon: icon("help"), kind: "plain", name: t("command.help") }),
-    button(t("release.accept"), release, { kind: "small" }));
-  const verdict = (name, picture, kind) => button(t(`verdict.${name}`), () => review.judge(name), { icon: icon(picture), kind });
-  const side = h("aside", { class: "side", "aria-label": t("review.panel") },
-    h("section", {}, h("h2", {}, t("review.verdict")), h("div", { class: "verdicts" },
-      verdict("satisfactory", "check", "good"), verdict("unsatisfactory", "close", "danger"), verdict("ill_defined", "minus", ""))),
-    h("section", {}, h("label", { for: "comment" }, t("review.comment")), review.comment,
-      h("div", { class: "row between" }, h("label", { class: "row check", for: "at-frame" }, review.atFrame, t("review.at_frame")), button(t("review.send"), () => review.sendComment(), { kind: "small", icon: icon("comment") }))),
+    button(t("release.accept"), release, { kind: "small" }),
+  );
+  const verdict = (name, picture, kind) =>
+    button(t(`verdict.${name}`), () => review.judge(name), { icon: icon(picture), kind });
+  const side = h(
+    "aside",
+    { class: "side", "aria-label": t("review.panel") },
+    h(
+      "section",
+      {},
+      h("h2", {}, t("review.verdict")),
+      h(
+        "div",
+        { class: "verdicts" },
+        verdict("satisfactory", "check", "good"),
+        verdict("unsatisfactory", "close", "danger"),
+        verdict("ill_defined", "minus", ""),
+      ),
+    ),
+    h(
+      "section",
+      {},
+      h("label", { for: "comment" }, t("review.comment")),
+      review.comment,
+      h(
+        "div",
+        { class: "row between" },
+        h("label", { class: "row check", for: "at-frame" }, review.atFrame, t("review.at_frame")),
+        button(t("review.send"), () => review.sendComment(), { kind: "small", icon: icon("comment") }),
+      ),
+    ),
     h("section", {}, h("h2", {}, t("review.masklet")), review.summary),
     h("section", {}, h("h2", {}, t("review.worst")), review.worstList),
-    h("section", {}, h("h2", {}, t("review.history")), review.judgements));
+    h("section", {}, h("h2", {}, t("review.history")), review.judgements),
+  );
 
   return {
-    element: h("div", { class: "annotate review" }, header, h("main", { class: "picture", "aria-label": t("stage.area") }, viewer.stage.element), side,
-      h("div", { class: "transport" }, playControls(viewer)), viewer.timeline.element),
+    element: h(
+      "div",
+      { class: "annotate review" },
+      header,
+      h("main", { class: "picture", "aria-label": t("stage.area") }, viewer.stage.element),
+      side,
+      h("div", { class: "transport" }, playControls(viewer)),
+      viewer.timeline.element,
+    ),
     full: true,
     close() {
       document.removeEventListener("keyup", spaceUp);

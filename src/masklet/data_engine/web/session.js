@@ -8,9 +8,15 @@ import { WorkClock } from "./work_clock.js";
 
 const NEW_MASKS = new Set(["clear", "undo", "redo", "object_remove", "trim", "swap", "merge", "split"]);
 
-export const uuid = () => crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint8Array(16))]
-  .map((byte, i) => ((i === 6 ? (byte & 15) | 64 : i === 8 ? (byte & 63) | 128 : byte) | 256).toString(16).slice(1) + ([3, 5, 7, 9].includes(i) ? "-" : ""))
-  .join("");  // randomUUID is for secure pages only, and a laboratory's server may be plain http
+export const uuid = () =>
+  crypto.randomUUID?.() ??
+  [...crypto.getRandomValues(new Uint8Array(16))]
+    .map(
+      (byte, i) =>
+        ((i === 6 ? (byte & 15) | 64 : i === 8 ? (byte & 63) | 128 : byte) | 256).toString(16).slice(1) +
+        ([3, 5, 7, 9].includes(i) ? "-" : ""),
+    )
+    .join(""); // randomUUID is for secure pages only, and a laboratory's server may be plain http
 
 /** Milliseconds between two signs of life: a third of the lease. */
 export function beatOf(task) {
@@ -29,20 +35,23 @@ export class Session {
   running = null;
   left = 0;
   pending = 0;
-  scores = new Map();  // object -> {first, confidence}
-  #dots = new Map();  // "object frame" -> clicks that no mask from the server holds yet
+  scores = new Map(); // object -> {first, confidence}
+  #dots = new Map(); // "object frame" -> clicks that no mask from the server holds yet
   #rescore = null;
-  #tracking = false;  // a propagation has not said that it is finished
+  #tracking = false; // a propagation has not said that it is finished
   #beat = null;
 
   constructor(task, frame) {
     this.task = task;
-    this.frame = frame;  // () => the position
+    this.frame = frame; // () => the position
     this.clock = new WorkClock();
     this.live = new Live(task, () => this.#held());
-    this.masks = new MaskStore(task.video, async (first, count) => (await this.live.send("masks", { first, count })).masks);
+    this.masks = new MaskStore(
+      task.video,
+      async (first, count) => (await this.live.send("masks", { first, count })).masks,
+    );
     this.live.event.on((event) => this.#event(event));
-    this.live.status.on(() => (this.#tracking = false));  // the first state of a connection says what is going on
+    this.live.status.on(() => (this.#tracking = false)); // the first state of a connection says what is going on
     this.#beat = setInterval(() => this.live.state === "open" && this.#heartbeat(), beatOf(task));
   }
 
@@ -61,7 +70,12 @@ export class Session {
       if (masks.length) this.#keep(masks);
       if (kind === "propagate") {
         this.#tracking = true;
-        this.running ??= { direction: fields.direction, start: fields.start ?? 0, stop: fields.stop ?? null, frame: null };
+        this.running ??= {
+          direction: fields.direction,
+          start: fields.start ?? 0,
+          stop: fields.stop ?? null,
+          frame: null,
+        };
       }
       if (NEW_MASKS.has(kind)) {
         this.#dots.clear();
@@ -79,8 +93,16 @@ export class Session {
   async prompt(frame, object, points, labels, box) {
     const key = `${object} ${frame}`;
     const known = this.masks.get(object, frame);
-    const before = this.#dots.get(key) ?? { points: known?.points ?? [], labels: known?.labels ?? [], box: known?.box_prompt };
-    const mine = { points: [...before.points, ...points], labels: [...before.labels, ...labels], box: box ?? before.box };
+    const before = this.#dots.get(key) ?? {
+      points: known?.points ?? [],
+      labels: known?.labels ?? [],
+      box: known?.box_prompt,
+    };
+    const mine = {
+      points: [...before.points, ...points],
+      labels: [...before.labels, ...labels],
+      box: box ?? before.box,
+    };
     this.#dots.set(key, mine);
     this.changed.emit();
     try {
@@ -108,7 +130,13 @@ export class Session {
   /** {points, labels, box} on a frame. */
   dots(object, frame) {
     const mask = this.masks.get(object, frame);
-    return this.#dots.get(`${object} ${frame}`) ?? { points: mask?.points ?? [], labels: mask?.labels ?? [], box: mask?.box_prompt };
+    return (
+      this.#dots.get(`${object} ${frame}`) ?? {
+        points: mask?.points ?? [],
+        labels: mask?.labels ?? [],
+        box: mask?.box_prompt,
+      }
+    );
   }
 
   suggest = async (k) => (await this.live.send("suggest", { k })).suggestions;
@@ -156,7 +184,7 @@ export class Session {
     this.objects = state.objects;
     this.undo = state.undo ?? null;
     this.redo = state.redo ?? null;
-    this.running = state.running ?? (this.#tracking ? this.running : null);  // a state from before it began ends nothing
+    this.running = state.running ?? (this.#tracking ? this.running : null); // a state from before it began ends nothing
     this.changed.emit();
     if (first && state.objects.length) this.masks.invalidate(this.frame());
     this.#scoreSoon();
@@ -169,9 +197,13 @@ export class Session {
       if (this.running) return;
       try {
         const reply = await this.live.send("scores");
-        this.scores = new Map((reply.scores ?? [reply]).map((one) => [one.object, { first: one.first, confidence: [...one.confidence] }]));
+        this.scores = new Map(
+          (reply.scores ?? [reply]).map((one) => [one.object, { first: one.first, confidence: [...one.confidence] }]),
+        );
         this.scored.emit();
-      } catch { /* the connection was closed meanwhile */ }
+      } catch {
+        /* the connection was closed meanwhile */
+      }
     }, 250);
   }
 
@@ -187,7 +219,7 @@ export class Session {
     try {
       return (await get(`tasks/${this.task.id}`)).lease === this.task.lease;
     } catch (error) {
-      return error.status >= 400 && error.status < 500 ? false : undefined;  // else the server is away: not known
+      return error.status >= 400 && error.status < 500 ? false : undefined; // else the server is away: not known
     }
   }
 

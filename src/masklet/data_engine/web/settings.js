@@ -12,7 +12,9 @@ export function recall(name, otherwise) {
 export function remember(name, value) {
   try {
     localStorage.setItem(`masklet.${name}`, JSON.stringify(value));
-  } catch { /* nothing is kept */ }
+  } catch {
+    /* nothing is kept */
+  }
 }
 
 export const theme = () => document.documentElement.dataset.theme;
@@ -21,6 +23,8 @@ export function switchTheme() {
   const next = theme() === "dark" ? "light" : "dark";
   document.documentElement.dataset.theme = next;
   try {
-    localStorage.setItem("masklet.theme", next);  // plain text: theme.js reads it
-  } catch { /* nothing is kept */ }
+    localStorage.setItem("masklet.theme", next); // plain text: theme.js reads it
+  } catch {
+    /* nothing is kept */
+  }
 }

@@ -27,6 +27,18 @@ export function signInScreen(context) {
   };
   return {
     title: t("sign_in.title"),
-    element: h("main", { class: "page narrow" }, h("form", { class: "card", on: { submit } }, h("h1", {}, t("sign_in.title")), field(t("user"), name), field(t("password"), password), fault, go)),
+    element: h(
+      "main",
+      { class: "page narrow" },
+      h(
+        "form",
+        { class: "card", on: { submit } },
+        h("h1", {}, t("sign_in.title")),
+        field(t("user"), name),
+        field(t("password"), password),
+        fault,
+        go,
+      ),
+    ),
   };
 }

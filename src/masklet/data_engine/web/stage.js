@@ -4,7 +4,7 @@ import { h } from "./elements.js";
 import { Signal } from "./signal.js";
 
 const LAYERS = ["frame", "masks", "cursor"];
-const MOST_ZOOM = 40;  // screen pixels for one of the video
+const MOST_ZOOM = 40; // screen pixels for one of the video
 
 export class Stage {
   zoomed = new Signal();
@@ -19,8 +19,14 @@ export class Stage {
   constructor(video, painters, label) {
     this.video = video;
     this.painters = painters;
-    this.canvases = Object.fromEntries(LAYERS.map((layer) => [layer, h("canvas", { class: `layer ${layer}`, "aria-hidden": "true" })]));
-    this.element = h("div", { class: "stage", tabindex: 0, role: "application", "aria-label": label }, LAYERS.map((layer) => this.canvases[layer]));
+    this.canvases = Object.fromEntries(
+      LAYERS.map((layer) => [layer, h("canvas", { class: `layer ${layer}`, "aria-hidden": "true" })]),
+    );
+    this.element = h(
+      "div",
+      { class: "stage", tabindex: 0, role: "application", "aria-label": label },
+      LAYERS.map((layer) => this.canvases[layer]),
+    );
     this.observer = new ResizeObserver(() => this.#resize());
     this.observer.observe(this.element);
   }
@@ -34,9 +40,11 @@ export class Stage {
     if (!this.double) return [{ index: 0, left: 0, top: 0, width, height }];
     const { width: w, height: h } = this.video;
     const beside = Math.min(width / 2 / w, height / h) >= Math.min(width / w, height / 2 / h);
-    return [0, 1].map((index) => beside
-      ? { index, left: index * width / 2, top: 0, width: width / 2, height }
-      : { index, left: 0, top: index * height / 2, width, height: height / 2 });
+    return [0, 1].map((index) =>
+      beside
+        ? { index, left: (index * width) / 2, top: 0, width: width / 2, height }
+        : { index, left: 0, top: (index * height) / 2, width, height: height / 2 },
+    );
   }
 
   setDouble(double) {
@@ -84,7 +92,7 @@ export class Stage {
   #moved() {
     const [{ width, height }] = this.panes;
     const { scale } = this.view;
-    const margin = 40;  // of the video that stay in sight
+    const margin = 40; // of the video that stay in sight
     const within = (at, size, space) => Math.max(margin - size, Math.min(space - margin, at));
     this.view.x = within(this.view.x, scale * this.video.width, width);
     this.view.y = within(this.view.y, scale * this.video.height, height);
@@ -97,7 +105,10 @@ export class Stage {
   place(event) {
     const box = this.element.getBoundingClientRect();
     const [left, top] = [event.clientX - box.left, event.clientY - box.top];
-    const pane = this.panes.find((one) => left >= one.left && left < one.left + one.width && top >= one.top && top < one.top + one.height) ?? this.panes[0];
+    const pane =
+      this.panes.find(
+        (one) => left >= one.left && left < one.left + one.width && top >= one.top && top < one.top + one.height,
+      ) ?? this.panes[0];
     const [x, y] = [left - pane.left, top - pane.top];
     const point = [(x - this.view.x) / this.view.scale, (y - this.view.y) / this.view.scale];
     const inside = point[0] >= 0 && point[1] >= 0 && point[0] < this.video.width && point[1] < this.video.height;
@@ -105,7 +116,10 @@ export class Stage {
   }
 
   /** A point held to the video. */
-  held = ([x, y]) => [Math.max(0, Math.min(this.video.width - 0.01, x)), Math.max(0, Math.min(this.video.height - 0.01, y))];
+  held = ([x, y]) => [
+    Math.max(0, Math.min(this.video.width - 0.01, x)),
+    Math.max(0, Math.min(this.video.height - 0.01, y)),
+  ];
 
   /** Has layers painted at the next moment; `then` runs when that can be seen. */
   invalidate(...layers) {
@@ -144,7 +158,7 @@ export class Stage {
     const after = this.#after;
     this.#after = [];
     if (after.length) {
-      const { port1, port2 } = new MessageChannel();  // its message comes after this moment's painting
+      const { port1, port2 } = new MessageChannel(); // its message comes after this moment's painting
       port1.onmessage = () => after.forEach((run) => run());
       port2.postMessage(null);
     }

@@ -13,7 +13,8 @@ function tile(name, value) {
 
 function plots({ people, days }) {
   const tracking = people.filter((one) => one.stage === "track");
-  const of = (rows, field, factor = 1) => rows.map((one) => [one.annotator, one[field] === null ? null : factor * one[field]]);
+  const of = (rows, field, factor = 1) =>
+    rows.map((one) => [one.annotator, one[field] === null ? null : factor * one[field]]);
   const some = (rows) => rows.some(([, value]) => value !== null);
   const pace = people.map((one) => [`${one.annotator} · ${t(`stage.${one.stage}`)}`, one.tasks_an_hour]);
   const handed = days.filter((one) => one.stage === "track").map((one) => [one.day.slice(5), one.masklets]);
@@ -24,7 +25,9 @@ function plots({ people, days }) {
     [pace, (rows) => bars(t("statistics.throughput"), rows)],
     [of(tracking, "acceptance_rate", 100), (rows) => bars(t("statistics.acceptance"), rows, { digits: 0, unit: " %" })],
     [handed, (rows) => line(t("statistics.days"), rows, { digits: 0 })],
-  ].filter(([rows]) => some(rows)).map(([rows, plot]) => plot(rows));
+  ]
+    .filter(([rows]) => some(rows))
+    .map(([rows, plot]) => plot(rows));
 }
 
 const inPercent = (value, digits) => percent(value === null ? null : value / 100, digits);
@@ -34,24 +37,88 @@ async function tableOne(project, projects) {
   const chosen = new Set([project.id]);
   const area = h("div", {});
   let reference = project.id;
-  const load = () => attempt(async () => {
-    const rows = await get("table1", { projects: [...chosen].join(","), reference });
-    replace(area, table([t("table1.project"), t("table1.phase"), t("statistics.seconds_a_frame"), t("statistics.edited_share"), t("statistics.clicks"), t("table1.all"), t("table1.small"), t("table1.medium"), t("table1.large")],
-      rows.map((row) => [row.project, t(`phase.${row.phase}`), number(row.seconds_a_frame, 1), inPercent(row.edited_frames_percent, 2), number(row.clicks_per_edited_frame, 2),
-        ...["all", "small", "medium", "large"].map((size) => inPercent(row[`alignment_${size}`]))]), { numeric: [2, 3, 4, 5, 6, 7, 8], caption: t("table1.name") }));
-  });
-  const boxes = projects.map((one) => h("label", { class: "row check" }, h("input", { type: "checkbox", checked: chosen.has(one.id), on: { change: (event) => {
-    if (event.target.checked) chosen.add(one.id);
-    else chosen.delete(one.id);
-    load();
-  } } }), one.name));
-  const against = select(projects.map((one) => [one.id, one.name]), project.id, (id) => {
-    reference = Number(id);
-    load();
-  }, { "aria-label": t("table1.reference") });
+  const load = () =>
+    attempt(async () => {
+      const rows = await get("table1", { projects: [...chosen].join(","), reference });
+      replace(
+        area,
+        table(
+          [
+            t("table1.project"),
+            t("table1.phase"),
+            t("statistics.seconds_a_frame"),
+            t("statistics.edited_share"),
+            t("statistics.clicks"),
+            t("table1.all"),
+            t("table1.small"),
+            t("table1.medium"),
+            t("table1.large"),
+          ],
+          rows.map((row) => [
+            row.project,
+            t(`phase.${row.phase}`),
+            number(row.seconds_a_frame, 1),
+            inPercent(row.edited_frames_percent, 2),
+            number(row.clicks_per_edited_frame, 2),
+            ...["all", "small", "medium", "large"].map((size) => inPercent(row[`alignment_${size}`])),
+          ]),
+          { numeric: [2, 3, 4, 5, 6, 7, 8], caption: t("table1.name") },
+        ),
+      );
+    });
+  const boxes = projects.map((one) =>
+    h(
+      "label",
+      { class: "row check" },
+      h("input", {
+        type: "checkbox",
+        checked: chosen.has(one.id),
+        on: {
+          change: (event) => {
+            if (event.target.checked) chosen.add(one.id);
+            else chosen.delete(one.id);
+            load();
+          },
+        },
+      }),
+      one.name,
+    ),
+  );
+  const against = select(
+    projects.map((one) => [one.id, one.name]),
+    project.id,
+    (id) => {
+      reference = Number(id);
+      load();
+    },
+    { "aria-label": t("table1.reference") },
+  );
   await load();
-  return h("section", { class: "stack" }, h("h2", {}, t("table1.name")), h("p", { class: "dim" }, t("table1.note")),
-    h("div", { class: "row wrap" }, boxes, h("span", { class: "dim" }, t("table1.reference")), against), area);
+  return h(
+    "section",
+    { class: "stack" },
+    h("h2", {}, t("table1.name")),
+    h("p", { class: "dim" }, t("table1.note")),
+    h("div", { class: "row wrap" }, boxes, h("span", { class: "dim" }, t("table1.reference")), against),
+    area,
+  );
+}
+
+/** How far those who tracked the same object agree. */
+async function agreement(project) {
+  const videos = (await get(`projects/${project.id}/videos`)).filter((one) => one.state === "ready");
+  const found = await Promise.all(videos.map((one) => get(`videos/${one.id}/agreement`)));
+  const rows = found.flatMap((objects, at) =>
+    objects.map((one) => [videos[at].name, number(one.object), number(one.copies), number(one.mean, 3)]),
+  );
+  const headings = [t("video"), t("tasks.object"), t("agreement.copies"), t("agreement.mean")];
+  return h(
+    "section",
+    { class: "stack" },
+    h("h2", {}, t("agreement.name")),
+    h("p", { class: "dim" }, t("agreement.note")),
+    table(headings, rows, { numeric: [1, 2, 3], caption: t("agreement.name"), empty: t("statistics.none") }),
+  );
 }
 
 export async function statisticsTab(context, project) {
@@ -60,16 +127,57 @@ export async function statisticsTab(context, project) {
   const days = rows.filter((one) => one.day !== null);
   const total = rows.find((one) => one.stage === "track" && one.annotator === null && one.day === null) ?? {};
   return {
-    element: h("div", { class: "stack" },
-      h("div", { class: "row between" }, h("dl", { class: "tiles" },
-        tile(t("statistics.seconds_a_frame"), number(total.seconds_a_frame, 1)), tile(t("statistics.edited_share"), percent(total.edited_share)), tile(t("statistics.clicks"), number(total.clicks_per_edited_frame, 2)),
-        tile(t("statistics.acceptance"), percent(total.acceptance_rate, 0)), tile(t("statistics.masklets"), number(total.masklets))),
-      h("a", { class: "button", href: new URL(`projects/${project.id}/statistics.csv`, API), download: "" }, icon("download"), "CSV")),
+    element: h(
+      "div",
+      { class: "stack" },
+      h(
+        "div",
+        { class: "row between" },
+        h(
+          "dl",
+          { class: "tiles" },
+          tile(t("statistics.seconds_a_frame"), number(total.seconds_a_frame, 1)),
+          tile(t("statistics.edited_share"), percent(total.edited_share)),
+          tile(t("statistics.clicks"), number(total.clicks_per_edited_frame, 2)),
+          tile(t("statistics.acceptance"), percent(total.acceptance_rate, 0)),
+          tile(t("statistics.masklets"), number(total.masklets)),
+        ),
+        h(
+          "a",
+          { class: "button", href: new URL(`projects/${project.id}/statistics.csv`, API), download: "" },
+          icon("download"),
+          "CSV",
+        ),
+      ),
       h("div", { class: "plots" }, plots({ people, days })),
       h("h2", {}, t("statistics.by_annotator")),
-      table([t("user"), t("tasks.stage"), t("statistics.tasks"), t("statistics.hours"), t("statistics.throughput"), t("statistics.seconds_a_frame"), t("statistics.edited_share"), t("statistics.clicks"), t("statistics.acceptance")],
-        people.map((one) => [one.annotator, t(`stage.${one.stage}`), number(one.tasks), number(one.seconds / 3600, 2), number(one.tasks_an_hour, 1), number(one.seconds_a_frame, 1), percent(one.edited_share), number(one.clicks_per_edited_frame, 2), percent(one.acceptance_rate, 0)]),
-        { numeric: [2, 3, 4, 5, 6, 7, 8], caption: t("statistics.by_annotator"), empty: t("statistics.none") }),
-      await tableOne(project, projects)),
+      table(
+        [
+          t("user"),
+          t("tasks.stage"),
+          t("statistics.tasks"),
+          t("statistics.hours"),
+          t("statistics.throughput"),
+          t("statistics.seconds_a_frame"),
+          t("statistics.edited_share"),
+          t("statistics.clicks"),
+          t("statistics.acceptance"),
+        ],
+        people.map((one) => [
+          one.annotator,
+          t(`stage.${one.stage}`),
+          number(one.tasks),
+          number(one.seconds / 3600, 2),
+          number(one.tasks_an_hour, 1),
+          number(one.seconds_a_frame, 1),
+          percent(one.edited_share),
+          number(one.clicks_per_edited_frame, 2),
+          percent(one.acceptance_rate, 0),
+        ]),
+        { numeric: [2, 3, 4, 5, 6, 7, 8], caption: t("statistics.by_annotator"), empty: t("statistics.none") },
+      ),
+      project.settings.annotators > 1 && (await agreement(project)),
+      await tableOne(project, projects),
+    ),
   };
 }

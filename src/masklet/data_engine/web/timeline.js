@@ -3,10 +3,10 @@
 import { button, h, replace } from "./elements.js";
 import { icon } from "./icons.js";
 import { laneColours, paintLane, paintRuler } from "./lane_painter.js";
-import { number as text, t } from "./language.js";
+import { number, t } from "./language.js";
 import { Signal } from "./signal.js";
 
-const LEAST = 12;  // frames that are seen at most zoomed in
+const LEAST = 12; // frames that are seen at most zoomed in
 
 export class Timeline {
   sought = new Signal();
@@ -24,17 +24,37 @@ export class Timeline {
     this.video = video;
     this.#view = { from: 0, to: video.frames };
     this.ruler = h("canvas", { class: "ruler", "aria-hidden": "true" });
-    this.slider = h("div", { class: "scrub", role: "slider", tabindex: 0, "aria-label": t("timeline.position"), "aria-valuemin": 0, "aria-valuemax": video.frames - 1 }, this.ruler);
+    this.slider = h(
+      "div",
+      {
+        class: "scrub",
+        role: "slider",
+        tabindex: 0,
+        "aria-label": t("timeline.position"),
+        "aria-valuemin": 0,
+        "aria-valuemax": video.frames - 1,
+      },
+      this.ruler,
+    );
     this.thumb = h("div", { class: "thumb" });
     this.overview = h("div", { class: "overview" }, this.thumb);
     this.head = h("div", { class: "playhead" });
     this.lanes = h("div", { class: "lanes", role: "group", "aria-label": t("timeline.lanes") });
-    const zooming = h("div", { class: "lane-label zooming" },
+    const zooming = h(
+      "div",
+      { class: "lane-label zooming" },
       button("", () => this.zoom(0.5), { icon: icon("add"), kind: "plain", name: t("timeline.zoom_in") }),
       button("", () => this.zoom(2), { icon: icon("minus"), kind: "plain", name: t("timeline.zoom_out") }),
-      button("", () => this.fit(), { icon: icon("fit"), kind: "plain", name: t("timeline.fit") }));
-    this.element = h("section", { class: "timeline", "aria-label": t("timeline.name") },
-      h("div", { class: "lane-row head" }, zooming, this.slider), this.lanes, h("div", { class: "lane-row foot" }, h("div", { class: "lane-label" }), this.overview), this.head);
+      button("", () => this.fit(), { icon: icon("fit"), kind: "plain", name: t("timeline.fit") }),
+    );
+    this.element = h(
+      "section",
+      { class: "timeline", "aria-label": t("timeline.name") },
+      h("div", { class: "lane-row head" }, zooming, this.slider),
+      this.lanes,
+      h("div", { class: "lane-row foot" }, h("div", { class: "lane-label" }), this.overview),
+      this.head,
+    );
     this.#scrubbing(this.slider);
     this.#scrollbar();
     this.element.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
@@ -53,7 +73,10 @@ export class Timeline {
     const keys = lanes.map((lane) => lane.number);
     if (keys.join() !== [...this.#rows.keys()].join()) {
       this.#rows = new Map(lanes.map((lane) => [lane.number, this.#row(lane)]));
-      replace(this.lanes, [...this.#rows.values()].map((row) => row.element));
+      replace(
+        this.lanes,
+        [...this.#rows.values()].map((row) => row.element),
+      );
     }
     for (const lane of lanes) {
       const row = this.#rows.get(lane.number);
@@ -67,7 +90,17 @@ export class Timeline {
 
   #row(lane) {
     const swatch = h("i", { class: "swatch" });
-    const label = h("button", { type: "button", class: "lane-label", "aria-pressed": "false", on: { click: () => this.picked.emit(lane.number) } }, swatch, h("span", {}, lane.name));
+    const label = h(
+      "button",
+      {
+        type: "button",
+        class: "lane-label",
+        "aria-pressed": "false",
+        on: { click: () => this.picked.emit(lane.number) },
+      },
+      swatch,
+      h("span", {}, lane.name),
+    );
     const canvas = h("canvas", { class: "lane", "aria-hidden": "true" });
     const element = h("div", { class: "lane-row" }, label, canvas);
     this.#scrubbing(canvas, () => this.picked.emit(lane.number));
@@ -80,7 +113,10 @@ export class Timeline {
     const count = to - from;
     if (frame < from || frame >= to) this.#setView(frame - (frame < from ? 0.9 : 0.1) * count, count);
     this.slider.setAttribute("aria-valuenow", frame);
-    this.slider.setAttribute("aria-valuetext", t("timeline.frame", { frame, last: this.video.frames - 1, seconds: text(frame / (this.video.fps || 24), 1) }));
+    this.slider.setAttribute(
+      "aria-valuetext",
+      t("timeline.frame", { frame, last: this.video.frames - 1, seconds: number(frame / (this.video.fps || 24), 1) }),
+    );
     this.#placeHead();
   }
 
@@ -142,7 +178,10 @@ export class Timeline {
     this.overview.addEventListener("pointermove", (event) => {
       if (!grabbed) return;
       const { from, to } = this.#view;
-      this.#setView(grabbed.from + ((event.clientX - grabbed.x) / this.overview.clientWidth) * this.video.frames, to - from);
+      this.#setView(
+        grabbed.from + ((event.clientX - grabbed.x) / this.overview.clientWidth) * this.video.frames,
+        to - from,
+      );
     });
     for (const end of ["pointerup", "pointercancel"]) this.overview.addEventListener(end, () => (grabbed = null));
   }
@@ -150,8 +189,13 @@ export class Timeline {
   #wheel(event) {
     const sideways = event.shiftKey ? event.deltaY : event.deltaX;
     const onRuler = this.slider.contains(event.target) || this.overview.contains(event.target);
-    if (event.ctrlKey || (onRuler && !event.shiftKey && event.deltaY)) this.zoom(Math.exp(event.deltaY * 0.002), this.#frameAt(event));
-    else if (sideways) this.#setView(this.#view.from + (sideways / this.ruler.clientWidth) * (this.#view.to - this.#view.from), this.#view.to - this.#view.from);
+    if (event.ctrlKey || (onRuler && !event.shiftKey && event.deltaY))
+      this.zoom(Math.exp(event.deltaY * 0.002), this.#frameAt(event));
+    else if (sideways)
+      this.#setView(
+        this.#view.from + (sideways / this.ruler.clientWidth) * (this.#view.to - this.#view.from),
+        this.#view.to - this.#view.from,
+      );
     else return;
     event.preventDefault();
   }

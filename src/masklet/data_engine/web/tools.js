@@ -71,7 +71,15 @@ class Box {
   }
 }
 
-export const TOOL_ICONS = { include: "point", exclude: "pointOff", box: "box", brush: "brush", eraser: "eraser", polygon: "polygon", pan: "hand" };
+export const TOOL_ICONS = {
+  include: "point",
+  exclude: "pointOff",
+  box: "box",
+  brush: "brush",
+  eraser: "eraser",
+  polygon: "polygon",
+  pan: "hand",
+};
 
 export function makeTools(editor) {
   return [

@@ -2,6 +2,7 @@
 
 import { Frames } from "./frames.js";
 import { t } from "./language.js";
+import { explain, notice } from "./notices.js";
 import { MODES, paintCross, paintDots, paintMasks } from "./overlay.js";
 import { Player } from "./player.js";
 import { recall, remember } from "./settings.js";
@@ -10,18 +11,19 @@ import { Stage } from "./stage.js";
 import { Timeline } from "./timeline.js";
 
 export class Viewer {
-  looked = new Signal();  // how things are shown has changed
-  shown = null;  // the frame on the screen: the position's, or an older one until that has come
+  looked = new Signal(); // how things are shown has changed
+  shown = null; // the frame on the screen: the position's, or an older one until that has come
   objects = [];
-  guests = [];  // objects that are shown dashed and cannot be worked on
+  guests = []; // objects that are shown dashed and cannot be worked on
   selected = null;
   hidden = new Set();
   solo = null;
   cross = null;
+  #silent = 0; // until when failures are not said again
   mode = recall("mode", "fill");
   tool = () => null;
   dots = () => null;
-  held = () => false;  // whether a tool has the mask of an object in hand
+  held = () => false; // whether a tool has the mask of an object in hand
 
   constructor(video, masks, step = 1) {
     this.video = video;
@@ -29,14 +31,19 @@ export class Viewer {
     this.frames = new Frames(video);
     this.player = new Player(video, this.frames, step);
     this.timeline = new Timeline(video);
-    this.stage = new Stage(video, {
-      frame: (context) => this.#paintFrame(context),
-      masks: (context, pane) => this.#paintMasks(context, pane),
-      cursor: (context, pane) => this.#paintCursor(context, pane),
-    }, t("stage.name", { name: video.name }));
+    this.stage = new Stage(
+      video,
+      {
+        frame: (context) => this.#paintFrame(context),
+        masks: (context, pane) => this.#paintMasks(context, pane),
+        cursor: (context, pane) => this.#paintCursor(context, pane),
+      },
+      t("stage.name", { name: video.name }),
+    );
     this.stage.setDouble(recall("double", false));
     this.player.moved.on((frame) => this.#moved(frame));
     this.frames.arrived.on((frame) => frame === this.player.frame && this.#show(frame));
+    this.frames.failed.on((error) => this.#failed(error));
     masks.changed.on(() => this.stage.invalidate("masks", "cursor"));
     this.timeline.sought.on((frame) => {
       this.player.pause();
@@ -55,6 +62,13 @@ export class Viewer {
 
   get ready() {
     return this.shown === this.player.frame;
+  }
+
+  /** Says that frames do not come, once in a while. */
+  #failed(error) {
+    if (performance.now() < this.#silent) return;
+    this.#silent = performance.now() + 15_000;
+    notice(explain(error), "bad");
   }
 
   #moved(frame) {
@@ -118,7 +132,8 @@ export class Viewer {
       const record = masks.get(object.number, this.shown);
       return record?.counts && { path: masks.shape(record).path, colour: object.colour, ...more };
     };
-    const own = this.objects.filter((one) => this.visible(one.number) && !this.held(one.number))
+    const own = this.objects
+      .filter((one) => this.visible(one.number) && !this.held(one.number))
       .map((one) => item(this.masks, one, { active: one.number === this.selected }));
     const others = this.guests.map(({ object, masks }) => item(masks, object, { dashed: true }));
     const pixel = 1 / this.stage.view.scale;

@@ -1,6 +1,6 @@
 // The time that a user works: pauses without any input do not count.
 
-const IDLE = 30_000;  // ms without input: he is not at work
+const IDLE = 30_000; // ms without input: he is not at work
 
 export class WorkClock {
   #seconds = 0;
