@@ -39,7 +39,7 @@ from masklet.data_engine.client import Client
 from masklet.data_engine.client_errors import EngineError, ServerGone
 from masklet.data_engine.database import Database
 from masklet.data_engine.live_client import Reply
-from masklet.data_engine.schema import Action, Judgement, Masklet, Task
+from masklet.data_engine.schema import Action, Judgement, Masklet, Role, Task
 from masklet.data_engine.simulated_annotator import SimulatedAnnotator
 from masklet.data_engine.simulated_tracking import Behaviour
 from masklet.data_engine.workspace import Workspace
@@ -124,8 +124,9 @@ class Load:
         """All of it, to the stop of the server."""
         self.database.upgrade()
         verifiers = max(1, self.args.annotators // 5)
-        people = [("admin", "admin")] + [(f"annotator{i}", "annotator") for i in range(self.args.annotators)]
-        people += [(f"verifier{i}", "verifier") for i in range(verifiers)]
+        people: list[tuple[str, Role]] = [("admin", "admin")]
+        people.extend((f"annotator{i}", "annotator") for i in range(self.args.annotators))
+        people.extend((f"verifier{i}", "verifier") for i in range(verifiers))
         for name, role in people:
             self.database.run(add_user, name, self.password, role)
         self.size = self.database_size()
@@ -137,6 +138,7 @@ class Load:
             self.project = (await admin.post("projects", body))["id"]
             await self.feed(admin, self.args.annotators)
             await admin.wait_for_videos(self.project)
+            self.before = self.server.processor_seconds()
             self.started = time.monotonic()
             self.until = self.started + 60 * self.args.minutes
             jobs = [asyncio.create_task(one) for one in (self.feeding(admin), self.chaos(), self.measuring())]
@@ -254,7 +256,7 @@ class Load:
         wrong = complaints(self.database, self.workspace, [reply for _, reply in run.replies])
         if self.recovered != self.held:
             wrong.append(f"{self.held - self.recovered} of {self.held} leases were not free after they ran out")
-        processor = sum(run.processor.values())
+        processor = sum(run.processor.values()) - sum(self.before.values())
         return {
             "database": self.database.dialect,
             "annotators": self.args.annotators,

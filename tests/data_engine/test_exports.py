@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import select
 
 from masklet.data_engine.database import Database
-from masklet.data_engine.exports import export_project
+from masklet.data_engine.exports import Format, export_project
 from masklet.data_engine.frame_pack import new_pack
 from masklet.data_engine.imports import IMPORT_FORMATS, import_masklets
 from masklet.data_engine.objects import add_object, change_object, objects_of
 from masklet.data_engine.projects import add_project, add_video, video_ready
-from masklet.data_engine.schema import Task
+from masklet.data_engine.schema import ObjectState, Origin, Task
 from masklet.data_engine.stored_masks import StoredMask, masks_of, newest_masklets, store_masklet
 from masklet.data_engine.workspace import Workspace, new_key
 from masklet.masks import rle
@@ -54,7 +54,7 @@ class Engine:
             video_ready(db, video.id, size[1], size[0], FRAMES, 24.0)
             return project.id, video.id
 
-    def masklet(self, video_id: int, state: str, place: int, origin: str = "manual", **more) -> None:
+    def masklet(self, video_id: int, state: ObjectState, place: int, origin: Origin = "manual", **more) -> None:
         """An object whose box moves, and is absent in frame 4."""
         with self.database.begin() as db:
             target = add_object(db, video_id, None, origin=origin, name=more.pop("name", None))
@@ -106,7 +106,7 @@ def engine(made: Path, tmp_path: Path) -> Iterator[Engine]:
     engine.database.close()
 
 
-def _exported(engine: Engine, project_id: int, format: str, **options) -> tuple[Path, list[str]]:
+def _exported(engine: Engine, project_id: int, format: Format, **options) -> tuple[Path, list[str]]:
     out = engine.root / f"{format}.zip"
     export_project(engine.database, engine.workspace, project_id, format, out, **options)
     with zipfile.ZipFile(out) as archive:

@@ -25,7 +25,7 @@ from masklet.data_engine.database import Db
 from masklet.data_engine.listener import Listener
 from masklet.data_engine.objects import objects_of
 from masklet.data_engine.projects import add_project
-from masklet.data_engine.schema import Object
+from masklet.data_engine.schema import Object, Phase
 from masklet.data_engine.simulated_annotator import SimulatedAnnotator
 from masklet.masks import rle
 
@@ -135,7 +135,7 @@ def port() -> int:
         return one.getsockname()[1]
 
 
-def _annotate(tmp_path: Path, monkeypatch, port: int, pool: TruthPool, phase: int, **settings: Any) -> dict[str, Any]:
+def _annotate(tmp_path: Path, monkeypatch, port: int, pool: TruthPool, phase: Phase, **settings: Any) -> dict[str, Any]:
     """Make a project with the truth's video, do all that there is to do, and tell what it has come to."""
     monkeypatch.setattr("engine_server.StubPool", lambda: pool)
 
@@ -163,7 +163,7 @@ def _annotate(tmp_path: Path, monkeypatch, port: int, pool: TruthPool, phase: in
             return asyncio.run(work(project, video_id))
 
 
-def _project(db: Db, phase: int, settings: dict[str, Any]) -> int:
+def _project(db: Db, phase: Phase, settings: dict[str, Any]) -> int:
     return add_project(db, "p", phase, "nano", 1, settings).id
 
 
