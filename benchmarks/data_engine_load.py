@@ -138,6 +138,7 @@ class Load:
             self.project = (await admin.post("projects", body))["id"]
             await self.feed(admin, self.args.annotators)
             await admin.wait_for_videos(self.project)
+            self.before = self.server.processor_seconds()
             self.started = time.monotonic()
             self.until = self.started + 60 * self.args.minutes
             jobs = [asyncio.create_task(one) for one in (self.feeding(admin), self.chaos(), self.measuring())]
@@ -255,7 +256,7 @@ class Load:
         wrong = complaints(self.database, self.workspace, [reply for _, reply in run.replies])
         if self.recovered != self.held:
             wrong.append(f"{self.held - self.recovered} of {self.held} leases were not free after they ran out")
-        processor = sum(run.processor.values())
+        processor = sum(run.processor.values()) - sum(self.before.values())
         return {
             "database": self.database.dialect,
             "annotators": self.args.annotators,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import numpy as np
 from anyio.from_thread import BlockingPortal
 from argon2 import PasswordHasher
 from fastapi import FastAPI
-from starlette.testclient import TestClient
+from starlette.testclient import TestClient, WebSocketTestSession
 
 from masklet.data_engine import accounts
 from masklet.data_engine.app import create_app
@@ -189,3 +190,43 @@ def task_of(client: TestClient, project_id: int, stage: str = "track") -> dict[s
     answer = client.post(f"/api/projects/{project_id}/claim", json={"stage": stage})
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+class Page:
+    """A page's side of a connection."""
+
+    def __init__(self, client: TestClient, task: int, lease: str | None, **headers: str) -> None:
+        self.client, self.path, self.lease = client, f"{HOST.replace('http', 'ws')}/api/tasks/{task}/live", lease
+        self.headers, self.events, self._id = headers, [], 0
+        self.socket: WebSocketTestSession
+
+    def __enter__(self) -> Page:
+        self.socket = self.client.websocket_connect(self.path, headers=self.headers).__enter__()
+        self.socket.send_json({"csrf": self.client.headers["X-Masklet-CSRF"], "lease": self.lease})
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.socket.__exit__(*error)
+
+    def send(self, **message: Any) -> int:
+        self._id += 1
+        self.socket.send_json({"id": self._id, **message})
+        return self._id
+
+    def act(self, **message: Any) -> dict[str, Any]:
+        """The answer to an action; events before it are kept."""
+        return self.reply(self.send(**{"name": str(uuid.uuid4()), "seconds": 1.5, **message}))
+
+    def ask(self, **message: Any) -> dict[str, Any]:
+        return self.reply(self.send(**message))
+
+    def reply(self, number: int | None) -> dict[str, Any]:
+        while "reply" not in (message := self.socket.receive_json()):
+            self.events.append(message)
+        assert message["reply"] == number, message
+        return message
+
+    def event(self, kind: str) -> dict[str, Any]:
+        while (message := self.socket.receive_json()).get("event") != kind:
+            pass
+        return message

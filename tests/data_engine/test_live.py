@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
-from engine_server import HOST, Served, served, task_of
+from engine_server import Page, Served, served, task_of
 from masklet.data_engine import live_connection
 from masklet.data_engine.accounts import change_user
 from masklet.data_engine.database import Db
@@ -32,46 +31,6 @@ def local(tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture
 def task(local: Served) -> dict[str, Any]:
     return task_of(local.client(), 1)
-
-
-class Page:
-    """A page's side of a connection."""
-
-    def __init__(self, client: TestClient, task: int, lease: str | None, **headers: str) -> None:
-        self.client, self.path, self.lease = client, f"{HOST.replace('http', 'ws')}/api/tasks/{task}/live", lease
-        self.headers, self.events, self._id = headers, [], 0
-        self.socket: WebSocketTestSession
-
-    def __enter__(self) -> Page:
-        self.socket = self.client.websocket_connect(self.path, headers=self.headers).__enter__()
-        self.socket.send_json({"csrf": self.client.headers["X-Masklet-CSRF"], "lease": self.lease})
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.socket.__exit__(*error)
-
-    def send(self, **message: Any) -> int:
-        self._id += 1
-        self.socket.send_json({"id": self._id, **message})
-        return self._id
-
-    def act(self, **message: Any) -> dict[str, Any]:
-        """The answer to an action; events before it are kept."""
-        return self.reply(self.send(**{"name": str(uuid.uuid4()), "seconds": 1.5, **message}))
-
-    def ask(self, **message: Any) -> dict[str, Any]:
-        return self.reply(self.send(**message))
-
-    def reply(self, number: int | None) -> dict[str, Any]:
-        while "reply" not in (message := self.socket.receive_json()):
-            self.events.append(message)
-        assert message["reply"] == number, message
-        return message
-
-    def event(self, kind: str) -> dict[str, Any]:
-        while (message := self.socket.receive_json()).get("event") != kind:
-            pass
-        return message
 
 
 def rows(one: Served, kind: type[Any]) -> list[Any]:

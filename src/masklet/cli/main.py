@@ -49,6 +49,9 @@ VERBS = {
     "eval": Verb("masklet.cli.eval", "evaluate", "Score a tracker or predictions, and write reports."),
     "train": Verb("masklet.cli.train", "train", "Train or fine-tune a model by a recipe."),
     "ablate": Verb("masklet.cli.ablate", "ablate", "Train variants of a recipe, and see what one choice matters."),
+    "annotate": Verb("masklet.cli.annotate", "annotate", "Annotate, verify and export masklets in a browser."),
+    "annotate worker": Verb("masklet.cli.annotate_worker", "worker", "Run a model worker for annotation."),
+    "annotate user": Verb("masklet.cli.annotate_user", "user", "Make accounts for annotation."),
     "models": Verb("masklet.cli.models", "models", "List the models that can be loaded and those that are cached."),
     "data": Verb(
         "masklet.cli.data",
@@ -70,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"masklet {__version__}")
         return 0
     name, *rest = arguments
+    if rest and f"{name} {rest[0]}" in VERBS:
+        name, rest = f"{name} {rest[0]}", rest[1:]
     if name not in VERBS:
         return _complain(_unknown(name))
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from .automatic_job import find_masklets, propose
@@ -43,12 +45,13 @@ def _ingest(given: Assignment) -> dict[str, Any]:
     if video.state == "ready":
         source.unlink(missing_ok=True)
         return {}
-    pack = ingest(
-        source,
-        given.workspace.pack(video.key),
-        on_progress=lambda frames, of: given.report(frames / max(frames, of, 1)),
-        name=video.name,
-    )
+    with _unlinked_if_wrong(source):
+        pack = ingest(
+            source,
+            given.workspace.pack(video.key),
+            on_progress=lambda frames, of: given.report(frames / max(frames, of, 1)),
+            name=video.name,
+        )
     try:
         (height, width), frames, fps = pack.size, pack.length or 0, pack.fps
     finally:
@@ -97,12 +100,25 @@ def _import(given: Assignment) -> dict[str, Any]:
     body, job = given.job.body, given.job
     if job.tries > 1:
         raise Refused("the import was interrupted: see which videos have objects, and import the others")
-    source = given.workspace.incoming(body["key"])
-    imported = import_masklets(
-        given.database, job.project_id, source, body["format"], user_id=job.created_by, on_progress=given.report
-    )
-    source.unlink(missing_ok=True)
+    came = given.workspace.incoming(body["key"])
+    ending = Path(body["name"]).suffix.lower()
+    source = came.replace(came.with_suffix(ending)) if ending in (".json", ".xml") else came  # else it is an archive
+    with _unlinked_if_wrong(source):
+        imported = import_masklets(
+            given.database, job.project_id, source, body["format"], user_id=job.created_by, on_progress=given.report
+        )
+    source.unlink()
     return asdict(imported)
+
+
+@contextmanager
+def _unlinked_if_wrong(source: Path) -> Iterator[None]:
+    """What a user sent is not kept if it is at fault; whatever else goes wrong, it may be tried again."""
+    try:
+        yield
+    except (ValueError, LookupError):
+        source.unlink(missing_ok=True)
+        raise
 
 
 def _key_of(job: Job) -> str:
