@@ -36,6 +36,9 @@ RADIUS = 30
 CREATED = "2025-01-02T10:00:00Z"
 UNDONE = ("prompt", "mask", "clear", "object_remove", "lock", "unlock", "trim", "swap", "merge", "split", "propagate")
 
+HISTORY = {"mask": "prompt", "object_remove": "remove"}
+"""What the history of a session calls actions that have another name there."""
+
 
 def centre(t: int) -> tuple[float, float]:
     """Where the thing that is worth annotating is."""
@@ -562,7 +565,7 @@ def _done(memory: StandIn, message: dict[str, Any]) -> dict[str, Any]:
     kind, number, t = message["kind"], message.get("object"), message.get("frame")
     if kind in UNDONE:
         objects = [one for one in (number, message.get("other")) if one is not None]
-        event = {"kind": kind, "objects": objects, "frame": t, "last": None}
+        event = {"kind": HISTORY.get(kind, kind), "objects": objects, "frame": t, "last": None}
         memory.undo.append((event, copy.deepcopy(memory.targets)))
         memory.redo.clear()
     if kind in ("undo", "redo"):

@@ -1,6 +1,7 @@
 """The data engine from the first click to the exported archive: a server, its model worker, nano, a clip, a browser.
 
-``MASKLET_SHOTS=FOLDER`` keeps a screenshot of every state; ``pytest -s`` prints how quickly clicks were answered.
+``MASKLET_SHOTS=FOLDER`` keeps a screenshot of every state, those of docs/data_engine among them. ``pytest -s`` prints
+how quickly clicks were answered.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class Page:
     def shot(self, name: str) -> None:
         if folder := os.environ.get("MASKLET_SHOTS"):
             self.page.wait_for_timeout(400)
-            self.page.screenshot(path=str(Path(folder) / f"real_{name}.png"))
+            self.page.screenshot(path=str(Path(folder) / f"{name}.jpg"), type="jpeg", quality=75)
 
     def check(self) -> None:
         """Nothing serious keeps anybody from using what is shown."""
@@ -214,8 +215,8 @@ def _propagation(one: Page) -> None:
     one.opened()
     one.when(f"maskletEditor.session.objects[0]?.tracked.at(-1)?.at(-1) === {FRAMES - 1}")
     one.when("!maskletEditor.session.running")
-    one.seek(FRAMES // 2)
-    one.when(f"maskletEditor.session.masks.get(1, {FRAMES // 2}) && maskletEditor.session.scores.has(1)")
+    one.when("maskletEditor.session.masks.get(1, 0) && maskletEditor.session.scores.has(1)")
+    assert one.page.evaluate("maskletEditor.session.dots(1, 0).labels") == [1, 0]
 
 
 def _looks(one: Page) -> None:
@@ -225,12 +226,11 @@ def _looks(one: Page) -> None:
     one.page.keyboard.press("n")
     one.page.wait_for_selector(".suggestion")
     one.shot("suggestions")
-    one.page.emulate_media(color_scheme="dark")
-    one.page.click(".segment[data-mode=outline]")
+    theme = one.page.get_by_role("button", name="Light or dark")
+    theme.click()
     one.shot("dark")
     one.check()
-    one.page.click(".segment[data-mode=fill]")
-    one.page.emulate_media(color_scheme="light")
+    theme.click()
 
 
 def _review(one: Page) -> None:
