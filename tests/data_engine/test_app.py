@@ -162,6 +162,13 @@ def test_frames(local: Served):
     assert client.get(f"/api/videos/{video}/frames/1").status_code == 404
 
 
+def test_the_frames_of_another_video_have_another_address(local: Served):
+    project = local.project()
+    first = local.video(project)
+    local.client().delete(f"/api/videos/{first}")
+    assert local.video(project) != first  # browsers keep frames by their address
+
+
 def test_a_task_from_claim_to_verdict(local: Served):
     client, project = local.client(), local.project()
     video = local.video(project)

@@ -149,7 +149,8 @@ def _serve(settings: ServerSettings, listening: socket, browser: bool) -> None:
         server_header=False,
     )
     server = uvicorn.Server(config)
-    host, port = listening.getsockname()[:2]
+    host: str = listening.getsockname()[0]
+    port: int = listening.getsockname()[1]
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     address = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
     threading.Thread(target=_announce, args=(server, address, browser), daemon=True).start()

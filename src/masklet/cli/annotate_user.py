@@ -59,7 +59,10 @@ def user(
     store = Database(command.database or os.environ.get("MASKLET_DATABASE") or workspace.database)
     try:
         store.upgrade()
-        store.run(_add if isinstance(command, Add) else _change, command, password)
+        if isinstance(command, Add):
+            store.run(_add, command, password)
+        else:
+            store.run(_change, command, password)
     finally:
         store.close()
     print(f"{command.name} can sign in")
