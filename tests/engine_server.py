@@ -68,7 +68,7 @@ class StubPool:
     done: list[str] = field(default_factory=list)
     numbers: set[int] = field(default_factory=set)
     refusal: dict[str, Any] | None = None
-    event: dict[str, Any] | None = None
+    undone: dict[str, Any] | None = None
     busy: bool = False
     hold: asyncio.Event | None = None
     listeners: list[Listener] = field(default_factory=list)
@@ -109,7 +109,7 @@ class StubPool:
         if message["kind"] in ("prompt", "mask"):
             self.numbers.add(message["object"])
             mask = mask_json(message["object"], message["frame"])
-        return {"ok": True, "mask": mask, "event": self.event}
+        return {"ok": True, "mask": mask, "undone": self.undone}
 
     def events(self, session_id: int) -> Listener:
         listener = Listener(lambda _: None)

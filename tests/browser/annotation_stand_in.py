@@ -36,6 +36,9 @@ RADIUS = 30
 CREATED = "2025-01-02T10:00:00Z"
 UNDONE = ("prompt", "mask", "clear", "object_remove", "lock", "unlock", "trim", "swap", "merge", "split", "propagate")
 
+HISTORY = {"mask": "prompt", "object_remove": "remove"}
+"""What the history of a session calls actions that have another name there."""
+
 
 def centre(t: int) -> tuple[float, float]:
     """Where the thing that is worth annotating is."""
@@ -120,8 +123,8 @@ class StandIn:
     role: str = "admin"
     signed_in: bool = False
     targets: dict[int, Target] = field(default_factory=dict)
-    undo: list[tuple[str, dict[int, Target]]] = field(default_factory=list)
-    redo: list[tuple[str, dict[int, Target]]] = field(default_factory=list)
+    undo: list[tuple[dict[str, Any], dict[int, Target]]] = field(default_factory=list)
+    redo: list[tuple[dict[str, Any], dict[int, Target]]] = field(default_factory=list)
     next_number: int = 1
     running: dict[str, Any] | None = None
     step: float = 0.01  # seconds a tracked frame takes
@@ -380,6 +383,16 @@ def stand_in_app(memory: StandIn) -> FastAPI:
                 car.masks[t] = disc_counts(365 - t / 2, 195, 26)
         return {"masks": [one.mask(t) for one in (ball, car) for t in one.masks]}
 
+    @app.get("/api/objects/{number}/scores")
+    def _scores() -> dict[str, Any]:
+        frames, prompted = range(0, FRAMES, 4), [0, 88]
+        return {
+            "object": 1,
+            "frames": [*frames],
+            "confidence": [1.0 if t in prompted else confidence(t) for t in frames],
+            "prompted": prompted,
+        }
+
     @app.get("/api/objects/{number}/judgements")
     def _judgements() -> list[dict[str, Any]]:
         first = {"verdict": "unsatisfactory", "user": "grace", "comment": "Loses the rim behind the hill.", "frame": 88}
@@ -551,7 +564,9 @@ async def _act(memory: StandIn, socket: WebSocket, message: dict[str, Any]) -> N
 def _done(memory: StandIn, message: dict[str, Any]) -> dict[str, Any]:
     kind, number, t = message["kind"], message.get("object"), message.get("frame")
     if kind in UNDONE:
-        memory.undo.append((f"{kind} of object {number} on frame {t}", copy.deepcopy(memory.targets)))
+        objects = [one for one in (number, message.get("other")) if one is not None]
+        event = {"kind": HISTORY.get(kind, kind), "objects": objects, "frame": t, "last": None}
+        memory.undo.append((event, copy.deepcopy(memory.targets)))
         memory.redo.clear()
     if kind in ("undo", "redo"):
         source, other = (memory.undo, memory.redo) if kind == "undo" else (memory.redo, memory.undo)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,18 +97,6 @@ class Opened:
 
 def decoded(counts: str) -> np.ndarray:
     return rle.decode({"size": [HEIGHT, WIDTH], "counts": counts})
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: see `make browser`")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("there is no chromium on the path")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -227,6 +214,19 @@ def test_the_mask_is_painted_where_it_is(opened):
         assert (one.page.evaluate(alpha, [100, 140]) > 0) == inside
         assert (one.page.evaluate(alpha, [200, 40]) > 0) == outside
         one.shot(f"annotate_{mode}")
+
+
+def test_corrections_take_effect_as_chosen(opened):
+    one = opened(memory=with_objects(1))
+    one.task()
+    one.page.get_by_label("Corrections of tracked frames").select_option("barrier")
+    one.click(90, 135)
+    one.page.reload()
+    one.page.wait_for_selector(".stage[data-shown='0']")
+    one.page.get_by_label("Corrections of tracked frames").select_option("blend")
+    one.settled()
+    one.click(95, 135)
+    assert [message.get("correction") for message in one.memory.done] == ["barrier", None]
 
 
 def test_a_box_prompts(opened):
@@ -351,6 +351,7 @@ def test_undo_and_redo_survive_a_reload(opened):
     one.page.wait_for_selector(".object")
     one.when("maskletEditor.session.masks.get(1, 0)")
     assert one.page.evaluate("maskletEditor.session.dots(1, 0).labels") == [1]
+    assert one.page.get_by_role("button", name="Undo").get_attribute("title") == "Undo: Prompt · Object 1 · frame 0"
     one.page.keyboard.press("Control+z")
     one.when("!maskletEditor.session.masks.get(1, 0)")
     assert not one.memory.targets[1].masks

@@ -84,6 +84,7 @@ def test_a_server_from_its_start_to_its_end(tmp_path: Path):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job may have it ignored
     )
     try:
         assert process.stdout is not None

@@ -162,6 +162,13 @@ def test_frames(local: Served):
     assert client.get(f"/api/videos/{video}/frames/1").status_code == 404
 
 
+def test_the_frames_of_another_video_have_another_address(local: Served):
+    project = local.project()
+    first = local.video(project)
+    local.client().delete(f"/api/videos/{first}")
+    assert local.video(project) != first  # browsers keep frames by their address
+
+
 def test_a_task_from_claim_to_verdict(local: Served):
     client, project = local.client(), local.project()
     video = local.video(project)
@@ -179,6 +186,9 @@ def test_a_task_from_claim_to_verdict(local: Served):
     assert (target["state"], target["masklet"]["frames"]) == ("tracked", FRAMES)
     masks = client.get(f"/api/videos/{video}/masks", params={"first": 1, "count": 2}).json()["masks"]
     assert [(one["object"], one["frame"], one["area"]) for one in masks] == [(1, 1, 11), (1, 2, 12)]
+    scores = client.get(f"/api/objects/{target['id']}/scores").json()
+    assert (scores["object"], scores["frames"], scores["prompted"]) == (1, [*range(FRAMES)], [0])
+    assert scores["confidence"][1] == masks[0]["confidence"]
     verify = task_of(client, project, "verify")
     assert verify["object"]["number"] == 1
     said = {"lease": verify["lease"], "verdict": "unsatisfactory", "comment": "it leaks", "frame": 2, "seconds": 3}

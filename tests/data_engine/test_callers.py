@@ -46,6 +46,7 @@ ROUTES = {
     "GET /api/videos/{video_id}/objects": ALL,
     "GET /api/videos/{video_id}/masks": ALL,
     "GET /api/videos/{video_id}/agreement": ALL,
+    "GET /api/objects/{object_id}/scores": ALL,
     "GET /api/objects/{object_id}/judgements": ALL,
     "POST /api/objects/{object_id}/comments": ALL,
     "GET /api/projects/{project_id}/statistics": ALL,

@@ -156,12 +156,12 @@ def test_objects(local: Served, task: dict[str, Any]):
         assert page.act(kind="object_remove", object=2)["ok"]
         assert page.act(kind="object_remove", object=2)["kind"] == "not_found"
         assert states(local) == {1: "selected", 2: "removed", 3: "removed", 4: "removed"}
-        local.pool.event = {"kind": "remove", "objects": [2]}
+        local.pool.undone = {"kind": "remove", "objects": [2]}
         page.act(kind="undo")
-        local.pool.event = {"kind": "merge", "objects": [1, 3]}
+        local.pool.undone = {"kind": "merge", "objects": [1, 3]}
         page.act(kind="undo")
         assert states(local) == {1: "selected", 2: "selected", 3: "selected", 4: "removed"}
-        local.pool.event = {"kind": "split", "objects": [1, 3]}
+        local.pool.undone = {"kind": "split", "objects": [1, 3]}
         page.act(kind="undo")
         assert states(local)[3] == "removed"
         page.act(kind="redo")

@@ -70,9 +70,10 @@ def test_a_session_is_annotated_and_handed_in(engine: MadeEngine):
         assert (reply["mask"]["area"], reply["mask"]["prompted"]) == (wanted.area, True)
         x0, y0, x1, y1 = reply["mask"]["box"]
         assert wanted.mask[y0:y1, x0:x1].sum() == wanted.area
+        assert (reply["mask"]["points"], reply["mask"]["labels"], reply["mask"]["box_prompt"]) == ([[*DISC]], [1], None)
         assert reply["mask"]["confidence"] == pytest.approx(wanted.confidence, abs=1e-4)
         state = (await one.event("state"))["state"]
-        assert state["undo"] == "prompt of object 1 on frame 0"
+        assert state["undo"] == {"kind": "prompt", "objects": [1], "frame": 0, "last": None}
         assert state["objects"][0]["prompted"] == [0]
         assert saved(engine, session).objects == [1]
 
@@ -92,8 +93,9 @@ def test_a_session_is_annotated_and_handed_in(engine: MadeEngine):
         state = (await one.event("state"))["state"]
         assert (state["objects"][0]["tracked"], state["running"]) == ([[0, 5]], None)
 
-        again = await one.ask(do="masks", session=session, first=1, count=3)
-        assert again["masks"] == [masks[t][0] for t in (1, 2, 3)]
+        again = await one.ask(do="masks", session=session, first=0, count=3)
+        assert again["masks"] == [masks[t][0] for t in (0, 1, 2)]
+        assert ["points" in mask for mask in again["masks"]] == [True, False, False]
         scores = await one.ask(do="scores", session=session, object=1)
         assert (scores["object"], scores["first"], len(scores["confidence"])) == (1, 0, 6)
         assert (await one.ask(do="scores", session=session))["scores"][0]["confidence"] == scores["confidence"]
@@ -109,7 +111,7 @@ def test_a_session_is_annotated_and_handed_in(engine: MadeEngine):
         undone = await one.ask(do="act", session=session, kind="undo", name="u")
         assert undone["undone"]["kind"] == "propagate"
         state = (await one.event("state"))["state"]
-        assert state["redo"] == "propagate on frames 0 to 5"
+        assert state["redo"] == {"kind": "propagate", "objects": [], "frame": 0, "last": 5}
 
     run(engine, talk)
     assert not engine.database.run(workers.alive)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from masklet.data_engine.phases import Annotating, as_json, said
+from masklet.data_engine.phases import Annotating, as_json
 from masklet.inference.image import ImagePredictor
 from masklet.inference.session import VideoSession
 from masklet.masks import rle
@@ -89,6 +89,26 @@ def test_what_was_brushed_is_refined_by_clicks(two: Annotating, tiny: Sam2, fram
     assert np.array_equal(two.session.tracks[1].prompts[0].mask, wanted)
 
 
+def test_clicks_are_given_until_they_are_undone(two: Annotating, three: Annotating):
+    for annotating in (two, three):
+        assert annotating.given(0, 1) is None
+        annotating.act("prompt", click(DISC))
+        annotating.act("prompt", click(SQUARE, box=[40, 20, 65, 45]))
+        given = annotating.given(0, 1)
+        assert given is not None
+        assert given.points.tolist() == [list(DISC), list(SQUARE)]
+        assert given.box is not None
+        annotating.act("undo", {})
+        given = annotating.given(0, 1)
+        assert given is not None
+        assert given.points.tolist() == [list(DISC)]
+        assert given.box is None
+        annotating.act("mask", {"frame": 0, "object": 1, "counts": rle.encode(disc(0))["counts"]})
+        given = annotating.given(0, 1)
+        assert given is not None
+        assert len(given.points) == 0
+
+
 def test_nothing_is_propagated_in_phase_1(tiny: Sam2, frames: list[np.ndarray]):
     with pytest.raises(ValueError, match="in phase 1 every frame is annotated by hand"):
         Annotating(VideoSession(frames, tiny), 1).check_propagate()
@@ -114,19 +134,15 @@ def test_every_action(three: Annotating):
     assert session.objects == [1, 2, 3]
     act("merge", {"object": 2, "other": 3})
     act("clear", {"object": 1, "frame": 0})
-    assert said(three.next_undo) == "clear of object 1 on frame 0"
-    assert said(act("undo", {})) == "clear of object 1 on frame 0"
-    assert said(three.next_undo) == "merge of objects 2 and 3"
-    assert said(three.next_redo) == "clear of object 1 on frame 0"
-    assert as_json(act("undo", {})) == {
-        "kind": "merge",
-        "objects": [2, 3],
-        "frame": None,
-        "last": None,
-        "said": "merge of objects 2 and 3",
-    }
-    assert said(act("redo", {})) == "merge of objects 2 and 3"
-    assert said(three.next_redo) == "clear of object 1 on frame 0"
+    clear = {"kind": "clear", "objects": [1], "frame": 0, "last": None}
+    merge = {"kind": "merge", "objects": [2, 3], "frame": None, "last": None}
+    assert as_json(three.next_undo) == clear
+    assert as_json(act("undo", {})) == clear
+    assert as_json(three.next_undo) == merge
+    assert as_json(three.next_redo) == clear
+    assert as_json(act("undo", {})) == merge
+    assert as_json(act("redo", {})) == merge
+    assert as_json(three.next_redo) == clear
     act("object_change", {"object": 1, "name": "dog"})
     assert three.next_redo is not None
     act("object_remove", {"object": 1})

@@ -130,10 +130,28 @@ def test_from_upload_to_export(real: Served, frames: list[np.ndarray]):
     )
     job = until(client, f"/api/jobs/{brought.json()['id']}", {"done", "failed"})
     assert (job["state"], job["result"]["objects"]) == ("done", 1), job
+    nothing_is_given_away(real, project, video["id"])
     assert client.delete(f"/api/videos/{video['id']}").status_code == 204
     assert not any((real.serving.workspace.root / "sessions").iterdir())
     assert not any((real.serving.workspace.root / "uploads").iterdir())
     workers.stop()
+
+
+def nothing_is_given_away(one: Served, project: int, video: int) -> None:
+    """No answer holds a place, a key or a secret of the server."""
+    root = one.serving.workspace.root
+    keys = [path.stem for folder in ("videos", "sessions", "exports") for path in (root / folder).iterdir()]
+    secrets = [str(root), root.name, one.serving.workspace.secret().hex(), *keys]
+    of_project = ("", "/videos", "/tasks", "/jobs", "/statistics", "/statistics.csv")
+    of_video = ("", "/objects", "/masks", "/agreement")
+    paths = [f"/api/projects/{project}{what}" for what in of_project]
+    paths += [f"/api/videos/{video}{what}" for what in of_video]
+    paths += ["/api/me", "/api/projects", "/api/users", "/api/audit", "/api/health", "/api/openapi.json", "/metrics"]
+    for path in paths:
+        answer = one.client().get(path)
+        assert answer.status_code == 200
+        told = answer.text + str(answer.headers)
+        assert not [secret for secret in secrets if secret in told], path
 
 
 def hostile(tmp_path: Path) -> dict[str, bytes]:

@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 
 from ..inference.history import Event
 from ..inference.job import Job
-from ..inference.results import FrameResult, Shown
+from ..inference.results import FrameResult
 from ..inference.scheduler import Scheduler
 from ..inference.session import VideoSession
 from .bodies import number, optional, span_of
 from .phases import Annotating, as_json
 from .propagation import Leg, frames_of, left_of, new_run
-from .session_view import SessionView, mask_json, result_json
+from .session_view import SessionView
 
 log = logging.getLogger(__name__)
 R = TypeVar("R")
@@ -93,9 +93,8 @@ class HostedSession:
         if kind in ("undo", "redo") and self._job is not None:
             self._job.cancel()  # it ends before the action begins
             self._changed.set()
-        event, shown = await self._do(self._act, name, str(kind), message)
+        event, mask = await self._do(self._act, name, str(kind), message)
         self.tell_state()
-        mask = None if shown is None else mask_json(number(message, "object"), shown)
         return {"ok": True, "mask": mask, "undone": as_json(event)}
 
     async def propagate(self, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,14 +179,14 @@ class HostedSession:
 
     def _act(
         self, session: VideoSession, name: str, kind: str, body: Mapping[str, Any]
-    ) -> tuple[Event | None, Shown | None]:
+    ) -> tuple[Event | None, dict[str, Any] | None]:
         if name in session.tag.get("names", ()):
             session.save(self._path)  # it may be that saving failed the first time
-            return None, self.annotating.shown(body)
+            return None, self._view.mask(body)
         before, known = session.tag, session.history
         session.tag = _named(before, name)
         try:
-            return self.annotating.act(kind, body), self.annotating.shown(body)
+            return self.annotating.act(kind, body), self._view.mask(body)
         except BaseException:
             if [*map(id, session.history)] == [*map(id, known)]:  # else it was done, and could not be saved
                 session.tag = before
@@ -245,10 +244,14 @@ class HostedSession:
                 count += 1
                 await self._room(job)
                 run["frame"] = result.frame  # noted only here: a frame that nobody was shown is done again
-                await self._tell(_frame_event(result, left - count))
+                await self._tell(self._frame_event(result, left - count))
             if job.cancelled or self._closing:
                 break
         return count
+
+    def _frame_event(self, result: FrameResult, left: int) -> dict[str, Any]:
+        masks = [self._view.result(one) for one in result.values()]
+        return {"event": "frame", "frame": result.frame, "masks": masks, "left": max(left, 0)}
 
     def _track(self, leg: Leg) -> Job:
         start, stop, direction = leg
@@ -291,11 +294,6 @@ class HostedSession:
             return await asyncio.wrap_future(self._scheduler.submit(self.session, function, *args))
         finally:
             self.waiting -= 1
-
-
-def _frame_event(result: FrameResult, left: int) -> dict[str, Any]:
-    masks = [result_json(one) for one in result.values()]
-    return {"event": "frame", "frame": result.frame, "masks": masks, "left": max(left, 0)}
 
 
 def _named(tag: Mapping[str, Any], name: str) -> dict[str, Any]:

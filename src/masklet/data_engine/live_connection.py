@@ -177,7 +177,7 @@ class LiveConnection:
             if error.kind in ("refused", "not_found"):
                 await self._write(session_actions.refuse, self._task_id, begun, action, error.sentence)
             raise
-        await self._write(session_actions.finish, self._task_id, begun, action, reply.get("event"))
+        await self._write(session_actions.finish, self._task_id, begun, action, reply.get("undone"))
         if isinstance(action, _CHANGES_OBJECTS):
             with suppress(Rejected, Busy):
                 await self._tell_state()  # the worker told of it before the rows were changed

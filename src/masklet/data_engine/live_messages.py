@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, TypeAdapter
 
+from ..inference.corrections import Correction
 from ..tracker import Direction
 from .fields import Body, Colour, Frame, Lease, Name, Number, Seconds
 
@@ -78,7 +79,7 @@ class Prompt(_Acting):
     labels: Annotated[list[Literal[0, 1]], Field(max_length=1000, default_factory=list)]
     box: tuple[_Finite, _Finite, _Finite, _Finite] | None = None
     clear: bool = False
-    correction: Literal["blend", "override", "barrier"] | None = None
+    correction: Correction | None = None
 
 
 class MaskPrompt(_Acting):
@@ -88,6 +89,7 @@ class MaskPrompt(_Acting):
     frame: Frame
     object: Number
     counts: _Counts
+    correction: Correction | None = None
 
 
 class Clear(_Acting):

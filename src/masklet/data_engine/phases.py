@@ -16,7 +16,6 @@ import torch
 
 from ..inference.history import Event
 from ..inference.image import ImageEmbedding, ImagePredictor
-from ..inference.results import Shown
 from ..inference.session import VideoSession
 from ..interaction.prompts import UserPrompt, check_object_id, user_prompt
 from ..masks import rle
@@ -106,11 +105,13 @@ class Annotating:
             self._undone.clear()
         return None
 
-    def shown(self, body: Mapping[str, Any]) -> Shown | None:
-        """The object of an action on its frame, as it is now."""
-        i, t = optional(body, "object"), optional(body, "frame")
-        track = None if i is None else self.session.tracks.get(i)
-        return None if track is None or t is None else track.shown.get(t)
+    def given(self, t: int, i: int) -> UserPrompt | None:
+        """The clicks of an object on a frame, none where its mask was painted; None: it is not prompted there."""
+        track = self.session.tracks.get(i)
+        if track is None or t not in track.prompts:
+            return None
+        whole = track.prompts[t]
+        return whole if whole.mask is None else self._clicks(t, i) or UserPrompt()
 
     def _prompt(self, body: Mapping[str, Any]) -> None:
         i, t = number(body, "object"), number(body, "frame")
@@ -215,22 +216,9 @@ def _key(t: int, i: int, mask: np.ndarray) -> str:
     return f"{t} {i} {digest}"
 
 
-def said(event: Event | None) -> str | None:
-    """An event in words, such as ``prompt of object 1 on frame 3``."""
-    if event is None:
-        return None
-    whom = "" if event.both is None else f" of objects {event.both[0]} and {event.both[1]}"
-    whom = whom if event.object_id is None else f" of object {event.object_id}"
-    if event.frame is None:
-        return f"{event.kind}{whom}"
-    if event.last is None or event.last == event.frame:
-        return f"{event.kind}{whom} on frame {event.frame}"
-    return f"{event.kind}{whom} on frames {event.frame} to {event.last}"
-
-
 def as_json(event: Event | None) -> dict[str, Any] | None:
-    """An event as it is sent."""
+    """An event as it is sent; the page puts it into words."""
     if event is None:
         return None
     objects = list(event.both) if event.both is not None else [] if event.object_id is None else [event.object_id]
-    return {"kind": event.kind, "objects": objects, "frame": event.frame, "last": event.last, "said": said(event)}
+    return {"kind": event.kind, "objects": objects, "frame": event.frame, "last": event.last}

@@ -19,7 +19,7 @@ from .objects import objects_of
 from .problems import ALWAYS, problems
 from .schema import Judgement, Masklet, Object, ObjectState, Origin, User, Verdict, Video
 from .serving import Parts
-from .stored_masks import StoredMask, masks_of, newest_masklets
+from .stored_masks import StoredMask, masks_of, newest_masklets, scores_of
 
 router = APIRouter(prefix="/api", tags=["objects"], responses=problems(*ALWAYS, 404))
 
@@ -78,6 +78,15 @@ class JudgementAnswer(BaseModel):
     frame: int | None
     seconds: float
     created: datetime
+
+
+class ScoresAnswer(BaseModel):
+    """How sure the model is of the newest masks of an object, on each annotated frame."""
+
+    object: int
+    frames: list[int]
+    confidence: list[float]
+    prompted: list[int]
 
 
 class CommentBody(Body):
@@ -148,6 +157,24 @@ def agreement_of(video_id: Id, caller: Sees, serving: Parts) -> list[AgreementAn
     ]
 
 
+@router.get("/objects/{object_id}/scores")
+def scores(object_id: Id, caller: Sees, serving: Parts) -> ScoresAnswer:
+    """Confidence on every frame with a mask, without the masks."""
+
+    def answer(db: Db) -> ScoresAnswer:
+        row = found(db, Object, object_id)
+        masklet = newest_masklets(db, row.video_id).get(row.number)
+        known = [] if masklet is None else scores_of(db, masklet.id)
+        return ScoresAnswer(
+            object=row.number,
+            frames=[frame for frame, *_ in known],
+            confidence=[_confidence(iou, presence) for _, iou, presence, _ in known],
+            prompted=[frame for frame, _, _, prompted in known if prompted],
+        )
+
+    return serving.read(answer)
+
+
 @router.get("/objects/{object_id}/judgements")
 def judgements_of(object_id: Id, caller: Sees, serving: Parts) -> list[JudgementAnswer]:
     """Verdicts and comments on an object, oldest first."""
@@ -199,11 +226,15 @@ def _mask(number: int, one: StoredMask, size: tuple[int, int]) -> MaskAnswer:
         iou=one.iou,
         presence=one.presence,
         stability=one.stability,
-        confidence=one.iou * 0.5 * (1 + math.tanh(one.presence / 2)),  # as sessions have it
+        confidence=_confidence(one.iou, one.presence),
         prompted=one.prompted,
         area=one.area,
         box=(x, y, x + width, y + height) if one.area else None,
     )
+
+
+def _confidence(iou: float, presence: float) -> float:
+    return iou * 0.5 * (1 + math.tanh(presence / 2))  # as sessions have it
 
 
 def _judgement(db: Db, row: Judgement) -> JudgementAnswer:

@@ -41,6 +41,8 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 Id = BigInteger().with_variant(Integer, "sqlite")
+NEVER_AGAIN = {"sqlite_autoincrement": True}
+"""SQLite does not give the id of a removed row to another one: browsers keep frames by it. PostgreSQL never does."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -118,7 +120,7 @@ class Video(Table):
     """A video; its frames lie in the workspace under ``key``."""
 
     __tablename__ = "videos"
-    __table_args__ = (UniqueConstraint("project_id", "name"),)
+    __table_args__ = (UniqueConstraint("project_id", "name"), NEVER_AGAIN)
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), index=True)
     name: Mapped[str] = mapped_column(String(200))
@@ -136,7 +138,7 @@ class Object(Table):
     """A target in a video; ``number`` is its id in sessions."""
 
     __tablename__ = "objects"
-    __table_args__ = (UniqueConstraint("video_id", "number"),)
+    __table_args__ = (UniqueConstraint("video_id", "number"), NEVER_AGAIN)
     id: Mapped[int] = mapped_column(primary_key=True)
     video_id: Mapped[int] = mapped_column(ForeignKey("videos.id"), index=True)
     number: Mapped[int]
@@ -156,7 +158,7 @@ class Session(Table):
     """
 
     __tablename__ = "sessions"
-    __table_args__ = (UniqueConstraint("video_id", "copy"),)
+    __table_args__ = (UniqueConstraint("video_id", "copy"), NEVER_AGAIN)
     id: Mapped[int] = mapped_column(primary_key=True)
     video_id: Mapped[int] = mapped_column(ForeignKey("videos.id"), index=True)
     copy: Mapped[int] = mapped_column(default=0)
@@ -174,7 +176,7 @@ class Task(Table):
     """
 
     __tablename__ = "tasks"
-    __table_args__ = (Index("tasks_queue", "project_id", "stage", "state", "priority"),)
+    __table_args__ = (Index("tasks_queue", "project_id", "stage", "state", "priority"), NEVER_AGAIN)
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
     video_id: Mapped[int] = mapped_column(ForeignKey("videos.id"), index=True)

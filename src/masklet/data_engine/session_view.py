@@ -8,9 +8,11 @@ from typing import Any
 from ..inference.results import ObjectResult, Shown, probability
 from ..inference.spool import Kept
 from ..inference.track import FOREVER, ObjectTrack
+from ..interaction.prompts import UserPrompt
 from ..masks import rle
 from ..masks.palette import object_colors
-from .phases import Annotating, said
+from .bodies import optional
+from .phases import Annotating, as_json
 
 _DIGITS = 4
 
@@ -31,6 +33,12 @@ def mask_json(object_id: int, shown: Shown) -> dict[str, Any]:
         "area": area,
         "box": [int(x), int(y), int(x + width), int(y + height)] if area else None,
     }
+
+
+def _clicks_json(given: UserPrompt) -> dict[str, Any]:
+    points = given.points.astype(float).round(1).tolist()
+    box = None if given.box is None else given.box.astype(float).round(1).tolist()
+    return {"points": points, "labels": given.labels.tolist(), "box_prompt": box}
 
 
 def result_json(result: ObjectResult) -> dict[str, Any]:
@@ -59,20 +67,32 @@ class SessionView:
         """Objects, what can be undone, and what is going on; names and colours are not known here."""
         return {
             "objects": [self._object(i, track) for i, track in self._session.tracks.items()],
-            "undo": said(self._annotating.next_undo),
-            "redo": said(self._annotating.next_redo),
+            "undo": as_json(self._annotating.next_undo),
+            "redo": as_json(self._annotating.next_redo),
             "running": None if running is None else dict(running),
         }
 
     def masks(self, frames: Iterable[int]) -> list[dict[str, Any]]:
-        """All masks on some frames."""
+        """All masks on some frames; prompted ones with their clicks."""
         tracks = self._session.tracks
         return [
-            mask_json(i, track.shown[t])
+            self._mask(i, t, track.shown[t])
             for t in frames
             for i, track in tracks.items()
             if t in track.shown and track.lives(t)
         ]
+
+    def result(self, one: ObjectResult) -> dict[str, Any]:
+        """A result as its mask."""
+        return self._mask(one.object_id, one.frame, Shown.of(one))
+
+    def mask(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The object of an action on its frame, as it is now."""
+        i, t = optional(body, "object"), optional(body, "frame")
+        track = None if i is None else self._session.tracks.get(i)
+        if i is None or track is None or t is None or t not in track.shown:
+            return None
+        return self._mask(i, t, track.shown[t])
 
     def scores(self, object_id: int | None) -> dict[str, Any]:
         """Confidence of an object on every frame, None where it has no mask; of all objects as ``scores``."""
@@ -104,6 +124,10 @@ class SessionView:
                 {**mask_json(i, track.shown[t]), "prompted": t in track.prompts} for t in frames if track.lives(t)
             ]
         return collected
+
+    def _mask(self, i: int, t: int, shown: Shown) -> dict[str, Any]:
+        given = self._annotating.given(t, i)
+        return mask_json(i, shown) | ({} if given is None else _clicks_json(given))
 
     def _object(self, i: int, track: ObjectTrack) -> dict[str, Any]:
         known = self._known(i, track)

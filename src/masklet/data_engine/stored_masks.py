@@ -136,6 +136,13 @@ def masks_of(db: Db, masklet_id: int, first: int | None = None, count: int | Non
     ]
 
 
+def scores_of(db: Db, masklet_id: int) -> list[tuple[int, float, float, bool]]:
+    """Frame, predicted IoU, presence and whether it was prompted, of each mask by frame; the masks are not read."""
+    columns = select(Mask.frame, Mask.iou, Mask.presence, Mask.prompted)
+    rows = db.execute(columns.where(Mask.masklet_id == masklet_id).order_by(Mask.frame))
+    return [(frame, iou, presence, prompted) for frame, iou, presence, prompted in rows]
+
+
 def overlap(one: StoredMask, other: StoredMask, size: tuple[int, int]) -> float:
     """IoU of two masks at ``size``, height and width of their video; 1 where both are empty."""
     if one.area == 0 or other.area == 0:

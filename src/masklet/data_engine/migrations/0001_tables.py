@@ -93,6 +93,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("key"),
         sa.UniqueConstraint("project_id", "name"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_videos_project_id", "videos", ["project_id"])
 
@@ -136,6 +137,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["video_id"], ["videos.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("video_id", "number"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_objects_video_id", "objects", ["video_id"])
 
@@ -153,6 +155,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("key"),
         sa.UniqueConstraint("video_id", "copy"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_sessions_video_id", "sessions", ["video_id"])
 
@@ -182,6 +185,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["session_id"], ["sessions.id"]),
         sa.ForeignKeyConstraint(["video_id"], ["videos.id"]),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_tasks_assignee_id", "tasks", ["assignee_id"])
     op.create_index("ix_tasks_object_id", "tasks", ["object_id"])

@@ -146,8 +146,8 @@ export function annotateScreen(context, task) {
     one.title += ` (${keys.of(`tool_${one.dataset.id}`).map(written).join(", ")})`;
   const showHistory = () => {
     for (const [one, what, key] of [
-      [undo, session.undo, "undo"],
-      [redo, session.redo, "redo"],
+      [undo, session.sentence(session.undo), "undo"],
+      [redo, session.sentence(session.redo), "redo"],
     ]) {
       one.disabled = !what;
       one.title = what ? `${t(`command.${key}`)}: ${what}` : t(`command.${key}`);

@@ -201,12 +201,12 @@ export class Editor {
   }
 
   async undo() {
-    const what = this.session.undo;
+    const what = this.session.sentence(this.session.undo);
     if (what && (await this.act("undo"))) say(t("say.undone", { what }));
   }
 
   async redo() {
-    const what = this.session.redo;
+    const what = this.session.sentence(this.session.redo);
     if (what && (await this.act("redo"))) say(t("say.redone", { what }));
   }
 

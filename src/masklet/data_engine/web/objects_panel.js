@@ -1,9 +1,11 @@
 // The side panel: objects, what can be done to the selected one, and suggestions of frames to correct.
 
-import { button, h, replace, select } from "./elements.js";
+import { button, field, h, replace, select } from "./elements.js";
 import { icon } from "./icons.js";
 import { known, t } from "./language.js";
 import { ask, askText, attempt, confirmed } from "./notices.js";
+import { CORRECTIONS } from "./session.js";
+import { recall, remember } from "./settings.js";
 
 export class ObjectsPanel {
   #rows = new Map();
@@ -14,6 +16,11 @@ export class ObjectsPanel {
     this.tools = this.#tools();
     this.suggestions = h("ol", { class: "suggestions" });
     this.guests = h("div", {});
+    const correction = select(
+      CORRECTIONS.map((one) => [one, t(`correction.${one}`)]),
+      recall("correction", CORRECTIONS[0]),
+      (value) => remember("correction", value),
+    );
     this.element = h(
       "aside",
       { class: "side", "aria-label": t("objects.panel") },
@@ -41,6 +48,7 @@ export class ObjectsPanel {
         h("p", { class: "note" }, t("suggest.note")),
         this.suggestions,
       ),
+      h("section", {}, field(t("correction.name"), correction, t("correction.note"))),
       this.guests,
     );
     editor.changed.on(() => this.draw());

@@ -33,14 +33,15 @@ export function worstFrames(confidence, step) {
 class Review {
   worst = [];
   confidence = new Map();
-  #closed = false;
 
   constructor(context, task, project) {
     Object.assign(this, { context, task, project });
     const { video, object } = task;
     this.object = object;
-    this.fetchMasks = async (first, count) => (await get(`videos/${video.id}/masks`, { first, count })).masks;
-    this.masks = new MaskStore(video, this.fetchMasks);
+    this.masks = new MaskStore(
+      video,
+      async (first, count) => (await get(`videos/${video.id}/masks`, { first, count })).masks,
+    );
     this.viewer = new Viewer(video, this.masks, project.every || 1);
     this.viewer.objects = [object];
     this.viewer.selected = object.number;
@@ -63,22 +64,14 @@ class Review {
   /** Confidence of the whole masklet, for its lane and the worst frames. */
   async #readAll() {
     const { video } = this.task;
-    const prompted = [];
-    for (let first = 0; first < video.frames && !this.#closed; first += 64) {
-      for (const mask of await this.fetchMasks(first, Math.min(64, video.frames - first))) {
-        if (mask.object !== this.object.number) continue;
-        this.confidence.set(mask.frame, mask.confidence);
-        if (mask.prompted) prompted.push(mask.frame);
-      }
-      const score = {
-        first: 0,
-        confidence: Array.from(
-          { length: video.frames },
-          (_, t) => this.confidence.get(t - (t % this.viewer.player.step)) ?? null,
-        ),
-      };
-      this.viewer.timeline.setLanes([{ ...this.object, prompted, score }], this.object.number);
-    }
+    const { frames, confidence, prompted } = await get(`objects/${this.object.id}/scores`);
+    this.confidence = new Map(frames.map((frame, at) => [frame, confidence[at]]));
+    const shown = Array.from(
+      { length: video.frames },
+      (_, t) => this.confidence.get(t - (t % this.viewer.player.step)) ?? null,
+    );
+    const score = { first: 0, confidence: shown };
+    this.viewer.timeline.setLanes([{ ...this.object, prompted, score }], this.object.number);
     this.worst = worstFrames(this.confidence, this.viewer.player.step);
     const values = [...this.confidence.values()];
     const mean = values.reduce((sum, value) => sum + value, 0) / (values.length || 1);
@@ -198,7 +191,6 @@ class Review {
   }
 
   close() {
-    this.#closed = true;
     clearInterval(this.beat);
     this.clock.close();
     this.viewer.close();

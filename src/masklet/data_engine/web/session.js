@@ -1,10 +1,15 @@
 // A task that is worked on: what the server says of it, what was clicked meanwhile, and the actions.
 
 import { get, post } from "./api.js";
+import { t } from "./language.js";
 import { Live } from "./live.js";
 import { MaskStore } from "./mask_store.js";
+import { recall } from "./settings.js";
 import { Signal } from "./signal.js";
 import { WorkClock } from "./work_clock.js";
+
+/** What a correction does to the frames beside it, the usual one first. */
+export const CORRECTIONS = ["blend", "override", "barrier"];
 
 const NEW_MASKS = new Set(["clear", "undo", "redo", "object_remove", "trim", "swap", "merge", "split"]);
 
@@ -89,6 +94,12 @@ export class Session {
     }
   }
 
+  /** How a prompt on a tracked frame takes effect. */
+  get #correction() {
+    const correction = recall("correction", CORRECTIONS[0]);
+    return correction === CORRECTIONS[0] ? {} : { correction };
+  }
+
   /** Clicks or a box on an object: shown at once, with their mask when it comes. */
   async prompt(frame, object, points, labels, box) {
     const key = `${object} ${frame}`;
@@ -106,7 +117,14 @@ export class Session {
     this.#dots.set(key, mine);
     this.changed.emit();
     try {
-      return await this.act("prompt", { frame, object, points, labels, ...(box ? { box } : {}) });
+      return await this.act("prompt", {
+        frame,
+        object,
+        points,
+        labels,
+        ...(box ? { box } : {}),
+        ...this.#correction,
+      });
     } catch (error) {
       this.#dots.set(key, before);
       this.changed.emit();
@@ -119,7 +137,7 @@ export class Session {
     const before = this.masks.get(object, frame);
     this.masks.put([{ object, frame, counts, prompted: true, confidence: 1 }]);
     try {
-      return await this.act("mask", { frame, object, counts });
+      return await this.act("mask", { frame, object, counts, ...this.#correction });
     } catch (error) {
       if (before) this.masks.put([before]);
       else this.masks.drop(object, frame);
@@ -137,6 +155,20 @@ export class Session {
         box: mask?.box_prompt,
       }
     );
+  }
+
+  /** What undo or redo would do, in words; null: nothing. */
+  sentence(event) {
+    if (!event) return null;
+    const names = event.objects.map((number) => this.object(number)?.name ?? t("objects.number", { number }));
+    const { frame, last } = event;
+    const where =
+      frame === null
+        ? ""
+        : last === null || last === frame
+          ? t("did.on_frame", { frame })
+          : t("range.span", { first: frame, last });
+    return [t(`did.${event.kind}`), ...names, where].filter(Boolean).join(" · ");
   }
 
   suggest = async (k) => (await this.live.send("suggest", { k })).suggestions;
