@@ -18,6 +18,8 @@ export async function projectScreen(context, id, tab) {
   const change = async () => {
     if (await changeProject(project)) context.reload();
   };
+  const { every: n } = project;
+  const every = n === 1 ? t("project.every_frame") : t("project.every_short", { every: n, twice: 2 * n });
   return {
     title: project.name,
     close: content.close,
@@ -33,7 +35,7 @@ export async function projectScreen(context, id, tab) {
       h(
         "p",
         { class: "dim" },
-        `${t(`phase.${project.phase}`)} · ${t("project.model")}: ${project.model} · ${t("project.every_short", { every: project.every })}`,
+        `${t(`phase.${project.phase}`)} · ${t("project.model")}: ${project.model} · ${every}`,
       ),
       h(
         "nav",
