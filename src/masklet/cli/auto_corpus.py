@@ -150,8 +150,9 @@ def is_corpus(given: list[str], spread: bool) -> bool:
 
 def run(given: str, work: CorpusWork, *, ray: str | None, workers: int | None, resume: bool, quiet: bool) -> int:
     """Do what is left of a corpus and say what was done; returns the exit code."""
+    from ..data.settings import keep_settings
     from ..evaluation.runs import Unit
-    from ..inference.corpus_files import forget, keep_faults, keep_settings, names_below, open_corpus, place
+    from ..inference.corpus_files import SETTINGS, forget, keep_faults, names_below, open_corpus, place
 
     pool = _pool(work, ray, workers)
     corpus = open_corpus(given)
@@ -159,8 +160,10 @@ def run(given: str, work: CorpusWork, *, ray: str | None, workers: int | None, r
     _check_places(corpus, work)
     if not resume:
         forget(work.out, corpus.items)  # first: whatever stops this, nothing old passes for a result of new options
-    keep_settings(work.out, work.settings(), anew=not resume)
-    finished = {name for name in names_below(place(work.out)) if name.endswith(".json")}
+    out = place(work.out)
+    advice = "give the same, or another folder, or --no-resume to do all again"
+    keep_settings(out / SETTINGS, work.settings(), advice, anew=not resume)
+    finished = {name for name in names_below(out) if name.endswith(".json")}
     left = [item for item in corpus.items if item.last_file not in finished]
     units = (Unit(item.kind, k, item.path) for k, item in enumerate(left))
     count = len(corpus.items)
