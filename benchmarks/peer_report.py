@@ -1,4 +1,4 @@
-"""The table and the plot of ``peers.py``."""
+"""The tables and the plot of ``peers.py``."""
 
 from __future__ import annotations
 
@@ -11,20 +11,49 @@ COLUMNS = (
     "row", "model", "px", "library", "seconds", "times masklet's", "of the floor", "peak MB", "steady MB", "differs by",
 )  # fmt: skip
 
+SHORT = (
+    "model, px", "work", "masklet s", "of the floor", "official / masklet", "transformers / masklet",
+    "peak MB: masklet, official, transformers", "largest difference",
+)  # fmt: skip
+WORK = {
+    "encode": "an image encoded", "click": "one click on it", "clicks": "{} clicks to logits",
+    "masks": "{} clicks to masks", "video": "a frame, objects: {}", "memories": "a frame while memory fills",
+    "prompts": "a frame, clicked frames: {}", "long": "a frame of 200, objects: {}", "startup": "import and load",
+}  # fmt: skip
+
 
 def write_report(folder: Path, clock: str = "wall") -> str:
-    """Write ``peers.md`` and ``peers.png`` of all rows in a folder; returns the table."""
+    """Write ``peers.md`` and ``peers.png`` of all rows in a folder; returns the tables."""
     found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     found.sort(key=lambda r: (r["row"].rstrip("0123456789"), len(r["row"]), r["row"], r["model"], r["size"]))
-    text = table(found, clock)
+    text = short_table(found, clock) + "\n" + table(found, clock)
     (folder / "peers.md").write_text(text)
     if found:
         plot(found, clock, folder / "peers.png")
     return text
 
 
+def short_table(found: list[dict[str, Any]], clock: str) -> str:
+    """Markdown with a line for each row; the official code is that with clicks in batches."""
+    lines = ["| " + " | ".join(SHORT) + " |", "|---" * len(SHORT) + "|"]
+    for result in found:
+        name = result["row"].rstrip("0123456789")
+        there = {peer for peer, numbers in result["peers"].items() if "missing" not in numbers}
+        cells = {peer: _cells(result, peer, clock) for peer in there}
+        peaks = [cells[peer][3] if peer in there else "-" for peer in ("masklet", "sam2", "transformers")]
+        theirs = [cells[peer][1] if peer in there else "-" for peer in ("sam2", "transformers")]
+        ours = cells.get("masklet", ["-"] * 6)
+        line = [
+            f"{result['model']} {result['size']}", WORK[name].format(result["row"][len(name) :]),
+            ours[0].split(" ")[0], ours[2], *theirs,
+            ", ".join(peaks), ours[5],
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(line) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def table(found: list[dict[str, Any]], clock: str) -> str:
-    """Markdown: medians, the range in brackets."""
+    """Markdown with a line for each library: medians, the range in brackets."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
     for result in found:
         for peer, numbers in result["peers"].items():

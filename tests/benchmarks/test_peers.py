@@ -65,7 +65,7 @@ def run(script, monkeypatch, tmp_path):
         log: list[tuple[str, str]] = []
         monkeypatch.setattr(script, "Worker", lambda task, environment: Fake(task, log))
         script.main(["--out", str(tmp_path), "--models", "tiny", "--sizes", "64", "--passes", "2", *arguments])
-        return (tmp_path / "peers.md").read_text(), log
+        return (tmp_path / "peers.md").read_text().partition("\n\n")[2], log
 
     return run
 
@@ -81,6 +81,11 @@ def test_libraries_take_turns(run, tmp_path):
     assert "| 2 (2 to 2) | 2.00 (2.00 to 2.00) | 20 % |" in rows["sam2-loop"]
     assert "| 1 (1 to 1) |  | 40 % | 900 | 500 | logits 0.2, masks 0.2 |" in rows["masklet"]
     assert "cannot be imported: no such module" in rows["transformers"]
+    short = (tmp_path / "peers.md").read_text().splitlines()[2]
+    assert (
+        short
+        == "| tiny 64 | 64 clicks to logits | 1 | 40 % | 4.00 (4.00 to 4.00) | - | 900, 900, - | logits 0.2, masks 0.2 |"
+    )
     assert (tmp_path / "peers.png").stat().st_size > 1000
     assert not list(tmp_path.glob("*.npz"))
 
