@@ -82,7 +82,9 @@ def test_libraries_take_turns(run, tmp_path):
     assert "| 1 (1 to 1) |  | 40 % | 900 | 500 | logits 0.2, masks 0.2 |" in rows["masklet"]
     assert "cannot be imported: no such module" in rows["transformers"]
     short = (tmp_path / "peers.md").read_text().splitlines()[2]
-    assert short.startswith("| tiny 64 | 64 clicks to logits | 1 | 40 % | 4.00 (4.00 to 4.00) | - | 900, 900, - | logits")
+    assert short.startswith(
+        "| tiny 64 | 64 clicks to logits | 1 | 40 % | 4.00 (4.00 to 4.00) | - | 900, 900, - | logits"
+    )
     assert (tmp_path / "peers.png").stat().st_size > 1000
     assert not list(tmp_path.glob("*.npz"))
 
