@@ -467,7 +467,7 @@ def test_what_was_not_answered_is_sent_again_after_a_reload(opened):
     one.until(lambda: len(one.memory.done) == 3)
     one.page.wait_for_selector(".connection[data-state=lost]")
     one.page.reload()
-    one.page.wait_for_selector(".object")
+    one.page.wait_for_selector(".connection[data-state=lost]")
     one.memory.away = one.memory.away_after = False
     one.until(lambda: one.kinds() == ["object_add", "prompt", "prompt", "prompt", "prompt"])
     one.settled()
