@@ -129,7 +129,7 @@ async def run(args: argparse.Namespace) -> None:
     server.start()
     try:
         await server.ready()
-        async with Client(server.url) as client:
+        async with Client(server.address) as client:
             behaviour = Behaviour(args.stop_below, args.wanted, args.most_clicks, args.accept)
             rows, ids = {}, {}
             for phase in args.phases:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ import time
 from pathlib import Path
 
 import httpx
+
+from masklet.data_engine.start_token import address_with
 
 
 class EngineProcess:
@@ -23,6 +26,10 @@ class EngineProcess:
         workers: Model workers.
         accounts: Whether people sign in.
         model: Model of projects.
+
+    Attributes:
+        url: Where it answers.
+        address: The same with its start token, for clients.
     """
 
     def __init__(
@@ -37,6 +44,9 @@ class EngineProcess:
         self.workspace = workspace
         self._port = _free_port()
         self.url = f"http://127.0.0.1:{self._port}"
+        token = secrets.token_urlsafe(32)  # of its own: it goes on after a kill
+        self.address = self.url if accounts else address_with(self.url, token)
+        self._environment = {**os.environ, "MASKLET_TOKEN": token}
         command = [sys.executable, "-m", "masklet.cli.main", "annotate", "--workspace", str(workspace)]
         command += ["--port", str(self._port), "--workers", str(workers), "--model", model, "--no-browser"]
         self._command = command + (["--accounts"] if accounts else [])
@@ -48,7 +58,9 @@ class EngineProcess:
         self.workspace.mkdir(parents=True, exist_ok=True)
         with (self.workspace / "server.log").open("ab") as log:
             command = self._command + self._database
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True, env=self._environment
+            )
 
     async def ready(self, within: float = 120.0) -> None:
         """Wait until it and a worker are there."""

@@ -202,7 +202,7 @@ class Page:
 
     def __enter__(self) -> Page:
         self.socket = self.client.websocket_connect(self.path, headers=self.headers).__enter__()
-        self.socket.send_json({"csrf": self.client.headers["X-Masklet-CSRF"], "lease": self.lease})
+        self.socket.send_json({"csrf": self.client.headers.get("X-Masklet-CSRF", "none"), "lease": self.lease})
         return self
 
     def __exit__(self, *error: Any) -> None:

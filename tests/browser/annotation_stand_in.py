@@ -119,6 +119,7 @@ class StandIn:
     """The server's memory, and knobs for the tests."""
 
     accounts: bool = False
+    token: str | None = None
     automatic: bool = True  # a model has proposed an object
     role: str = "admin"
     signed_in: bool = False
@@ -134,6 +135,7 @@ class StandIn:
     drop_after: str | None = None  # the connection is cut between doing this kind of action and answering it
     refuse: str | None = None  # this kind of action is refused once
     away: bool = False  # live connections are turned away
+    away_after: bool = False  # likewise from the one on that ``drop_after`` ends
     busy: int = 0  # so many actions are answered "busy"
     lease: str = "lease-1"
     task_states: dict[int, str] = field(default_factory=lambda: {1: "open", 2: "open", 3: "open", 4: "open"})
@@ -208,7 +210,9 @@ def stand_in_app(memory: StandIn) -> FastAPI:
         path = request.url.path
         if path.startswith("/api/") and path != "/api/sign-in" and memory.accounts and not memory.signed_in:
             return refused(401, "unauthenticated", "sign in first")
-        unsafe = request.method != "GET" and path != "/api/sign-in"
+        if path.startswith("/api/") and path != "/api/start" and memory.token and not memory.signed_in:
+            return refused(401, "token", "this server wants its start token")
+        unsafe = request.method != "GET" and path not in ("/api/sign-in", "/api/start")
         if unsafe and request.headers.get("X-Masklet-CSRF") != "token":
             return refused(403, "forbidden", "no token")
         answer = await call_next(request)
@@ -239,6 +243,15 @@ def stand_in_app(memory: StandIn) -> FastAPI:
             return JSONResponse({"error": "name and password do not go together", "kind": "unauthenticated"}, 401)
         memory.signed_in = True
         return me()
+
+    @app.post("/api/start", response_model=None)
+    async def _start(request: Request) -> Response:
+        if memory.token is None:
+            return refused(409, "refused", "this server wants no start token")
+        if (await request.json())["token"] != memory.token:
+            return refused(401, "token", "this is not the start token")
+        memory.signed_in = True
+        return Response(status_code=204)
 
     @app.post("/api/sign-out", status_code=204)
     def _sign_out() -> None:
@@ -555,6 +568,7 @@ async def _act(memory: StandIn, socket: WebSocket, message: dict[str, Any]) -> N
             asyncio.get_running_loop().create_task(_track(memory, message))
         if kind == memory.drop_after:
             memory.drop_after = None
+            memory.away = memory.away_after
             await socket.close(1012)
             return
     await socket.send_json({"reply": message["id"], **reply})

@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 
 from masklet.data.open import open_dataset
+from masklet.data_engine.start_token import split_address
 from masklet.interaction.clicks import center_click
 from masklet.masks import rle
 
@@ -40,10 +41,12 @@ class Page:
 
     page: Any
     url: str
+    token: str | None
     faults: list[str] = field(default_factory=list)
 
     def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}/api/{path}") as answer:
+        request = urllib.request.Request(f"{self.url}/api/{path}", headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
     def go(self, path: str) -> None:
@@ -151,10 +154,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def one(browser, server: str) -> Iterator[Page]:
     """A page; whatever goes wrong in it fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light", locale="en")
-    page = Page(context.new_page(), server)
+    page = Page(context.new_page(), *split_address(server))
     page.page.set_default_timeout(MOMENT)
     page.page.on("console", lambda said: page.faults.append(said.text) if said.type in ("error", "warning") else None)
     page.page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.page.goto(server)
+    page.page.wait_for_selector("main h1")
     page.go("projects/1/videos")
     page.page.locator(".badge.ready").nth(1).wait_for()
     yield page

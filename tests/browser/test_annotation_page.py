@@ -456,6 +456,48 @@ def test_what_is_done_without_a_connection_is_sent_when_it_is_back(opened):
     one.settled()
 
 
+def test_what_was_not_answered_is_sent_again_after_a_reload(opened):
+    one = opened()
+    one.task()
+    one.click(90, 135)
+    one.memory.drop_after = "prompt"  # this one is done, and the page does not hear of it
+    one.memory.away_after = True
+    for x in (100, 110, 120):
+        one.page.mouse.click(*one.at(x, 140))
+    one.until(lambda: len(one.memory.done) == 3)
+    one.page.wait_for_selector(".connection[data-state=lost]")
+    one.page.reload()
+    one.page.wait_for_selector(".connection[data-state=lost]")
+    one.memory.away = one.memory.away_after = False
+    one.until(lambda: one.kinds() == ["object_add", "prompt", "prompt", "prompt", "prompt"])
+    one.settled()
+    assert [round(x) for message in one.memory.done[1:] for x, _ in message["points"]] == [90, 100, 110, 120]
+    sent = [message["name"] for message in one.memory.received if message["kind"] == "prompt"]
+    assert len(set(sent)) == 4
+    one.when("maskletEditor.session.dots(1, 0).labels.length === 4")
+    assert one.page.evaluate("sessionStorage.length") == 0
+    one.page.reload()
+    one.settled()
+    assert len(one.memory.done) == 5
+
+
+def test_of_another_lease_nothing_is_sent_again(opened):
+    one = opened()
+    one.task()
+    one.click(90, 135)
+    one.memory.away = True
+    one.memory.cut()
+    one.page.mouse.click(*one.at(100, 140))
+    one.when("sessionStorage.length === 1")
+    one.memory.lease = "lease-2"
+    one.memory.away = False
+    one.page.reload()
+    one.page.wait_for_selector(".object")
+    one.settled()
+    one.page.wait_for_timeout(300)
+    assert one.kinds() == ["object_add", "prompt"]
+
+
 def test_a_busy_server_is_asked_again_in_order(opened):
     one = opened()
     one.task()
@@ -651,6 +693,32 @@ def test_signing_in_and_out(opened):
     one.page.wait_for_selector(".stages")
     one.page.click("text=Sign out")
     one.page.wait_for_selector("form")
+
+
+def test_the_start_token_is_brought_by_the_address_and_does_not_stay_there(opened):
+    one = opened(memory=StandIn(token="a b/c"))
+    one.page.goto(f"{one.url}#token=a%20b%2Fc")
+    one.page.wait_for_selector("main h1:has-text('Projects')")
+    assert one.page.evaluate("location.href") == f"{one.url}#/"
+    one.memory.signed_in = False  # as if the server had been started anew
+    one.go("projects/1/tasks")
+    one.page.wait_for_selector("[name=token]")
+    one.memory.token = "another"
+    one.page.goto(f"{one.url}#token=another")  # only what comes after the # changes: the page is not loaded
+    one.page.wait_for_selector("main h1:has-text('Projects')")
+
+
+def test_without_the_start_token_the_page_says_what_to_do(opened):
+    one = opened(memory=StandIn(token="secret"))
+    one.go("projects/1/tasks")
+    one.page.wait_for_selector("text=masklet annotate")
+    one.shot("start_token")
+    for given in ("wrong", f"{one.url}#token=secret"):
+        one.page.fill("[name=token]", given)
+        one.page.keyboard.press("Enter")
+        if given == "wrong":
+            one.page.wait_for_selector(".fault:not(:empty)")
+    one.page.wait_for_selector(".stages")
 
 
 def test_a_task_is_claimed_worked_on_and_handed_in(opened):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from masklet.cli import annotate
 from masklet.cli.main import main
 from masklet.data_engine import accounts
 from masklet.data_engine.database import Database
+from masklet.data_engine.start_token import split_address
 from masklet.data_engine.workspace import Workspace
 
 
@@ -61,9 +63,9 @@ def test_mistakes(tmp_path: Path, piped: None, capsys: pytest.CaptureFixture[str
 def test_the_browser_opens_the_page(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)
-    annotate._announce(SimpleNamespace(started=True), "http://127.0.0.1:8008", browser=True)
-    annotate._announce(SimpleNamespace(started=True), "http://127.0.0.1:8009", browser=False)
-    assert opened == ["http://127.0.0.1:8008"]
+    annotate._announce(SimpleNamespace(started=True), "http://127.0.0.1:8008", "file:///open.html")
+    annotate._announce(SimpleNamespace(started=True), "http://127.0.0.1:8009", None)
+    assert opened == ["file:///open.html"]
     assert "http://127.0.0.1:8009" in capsys.readouterr().out
 
 
@@ -89,7 +91,12 @@ def test_a_server_from_its_start_to_its_end(tmp_path: Path):
     try:
         assert process.stdout is not None
         address = next(word for word in process.stdout.readline().split() if word.startswith("http"))
-        with urllib.request.urlopen(f"{address}/api/projects") as answer:
+        url, token = split_address(address)
+        assert token
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"{url}/api/projects")
+        request = urllib.request.Request(f"{url}/api/projects", headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request) as answer:
             assert [one["name"] for one in json.load(answer)] == ["Local"]
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
@@ -98,3 +105,20 @@ def test_a_server_from_its_start_to_its_end(tmp_path: Path):
         process.wait()
     assert process.returncode == 130
     assert error.strip() == "interrupted"
+    assert not list((tmp_path / "workspace").glob("*.html"))
+    kept = [path for path in (tmp_path / "workspace").rglob("*") if path.is_file()]
+    assert not [path for path in kept if token.encode() in path.read_bytes()]
+
+
+def test_a_server_without_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    monkeypatch.setattr(annotate, "_serve", lambda settings, *_: seen.append(settings.start_token))
+    monkeypatch.setenv("MASKLET_TOKEN", "mine")
+    for arguments in ([], ["--no-token"], ["--accounts"]):
+        assert main(["annotate", *arguments, "--workspace", str(tmp_path / "workspace"), "--port", "0"]) == 0
+    monkeypatch.delenv("MASKLET_TOKEN")
+    for _ in range(2):
+        assert main(["annotate", "--workspace", str(tmp_path / "workspace"), "--port", "0"]) == 0
+    assert seen[:3] == ["mine", None, None]
+    assert len(seen[3]) > 40
+    assert seen[3] != seen[4]

@@ -13,7 +13,7 @@ from engine_server import Served, served
 ALL = {"annotator", "verifier", "admin"}
 VERIFIERS = {"verifier", "admin"}
 ADMINS = {"admin"}
-OPEN = {"GET /api/openapi.json", "GET /api/health", "POST /api/sign-in"}
+OPEN = {"GET /api/openapi.json", "GET /api/health", "POST /api/sign-in", "POST /api/start"}
 """These ask for no sign-in."""
 LIVE = "/api/tasks/{task_id}/live"
 """Who may act and look there is tested in test_live.py."""
@@ -72,6 +72,13 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield one
 
 
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server without accounts."""
+    with served(tmp_path_factory.mktemp("local"), start_token="secret", requests_per_second=10_000.0) as one:
+        yield one
+
+
 def routes_of(routes: Any, above: str = "") -> Iterator[tuple[str, str]]:
     """Method and path of every route; ``WS`` is the method of live connections."""
     for route in routes:
@@ -104,6 +111,18 @@ def test_roles(team: Served, route: str):
 def test_nobody(team: Served, route: str):
     answer = asked(team.client("nobody"), route)
     assert (answer.status_code, answer.json()["kind"]) == (401, "unauthenticated")
+
+
+@pytest.mark.parametrize("route", sorted(ROUTES))
+def test_without_accounts_the_start_token_is_wanted(local: Served, route: str):
+    nobody = local.client("nobody")
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic secret"}):
+        answer = asked(nobody, route, headers)
+        assert (answer.status_code, answer.json()["kind"]) == (
+            401,
+            "unauthenticated" if "metrics" in route else "token",
+        )
+    assert asked(nobody, route, {"Authorization": "Bearer secret"}).status_code not in (401, 403)
 
 
 @pytest.mark.parametrize("route", sorted(route for route in ROUTES if not route.startswith("GET")))

@@ -121,6 +121,83 @@ def test_a_worker_that_is_killed_takes_nothing_with_it(engine: MadeEngine, monke
     assert {t: dict(s.rle) for t, s in saved(engine, session).tracks[1].shown.items()} == wanted
 
 
+def test_undo_and_redo_go_on_after_kills_and_restarts(engine: MadeEngine, monkeypatch: pytest.MonkeyPatch):
+    """Killed with nothing going on, in the middle of tracking, and between an undo and its answer."""
+    session, length = engine.session(frames=60), 60
+    known: dict[str, Any] = {}
+
+    async def held(pool: ModelPool) -> list[dict[str, Any]]:
+        return (await pool.call(session, {"do": "masks", "first": 0, "count": length}))["masks"]
+
+    async def next_of(pool: ModelPool) -> tuple[str | None, str | None]:
+        state = (await pool.call(session, {"do": "state"}))["state"]
+        return tuple(state[what] and state[what]["kind"] for what in ("undo", "redo"))  # pyright: ignore
+
+    async def undo(pool: ModelPool, name: str, kind: str = "undo") -> dict[str, Any]:
+        return (await pool.call(session, {"do": "act", "kind": kind, "name": name}))["undone"]
+
+    async def kill(pool: ModelPool) -> None:
+        os.kill(holder(engine, pool, session), signal.SIGKILL)
+
+    async def work(pool: ModelPool) -> None:
+        await pool.call(session, click("a"))
+        known["clicked"] = await held(pool)
+        async with pool.events(session) as events:
+            await pool.call(session, {"do": "propagate", "name": "p", "start": 0})
+            async for event in events:
+                if event.get("frame") == 5:
+                    await asyncio.sleep(1.1)  # tracking waits, and then it is saved: once a second
+                if event.get("frame") == 25 and "killed" not in known:
+                    known["killed"] = True
+                    await kill(pool)
+                if event["event"] == "finished":
+                    break
+        known["tracked"] = await held(pool)
+        assert len(known["tracked"]) == length
+        await pool.call(session, click("b", target=2))
+        await pool.call(session, {"do": "act", "kind": "object_remove", "name": "r", "object": 2})
+        await kill(pool)
+
+        ask, lost = WorkerLink.ask, []
+
+        async def killed(self: WorkerLink, message: dict[str, Any]) -> dict[str, Any]:
+            reply = await ask(self, message)
+            if message["do"] == "act" and not lost:
+                lost.append(message)
+                await kill(pool)
+                await asyncio.wait([self._reading])
+                raise ConnectionAbortedError
+            return reply
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(WorkerLink, "ask", killed)
+            patch.setattr("masklet.data_engine.model_pool.LinkLost", ConnectionError)
+            undone = await undo(pool, "u1")  # done once, and what was undone is said again
+        assert lost
+        assert undone == {"kind": "remove", "objects": [2], "frame": None, "last": None}
+        assert {mask["object"] for mask in await held(pool)} == {1, 2}
+        assert await next_of(pool) == ("prompt", "remove")
+
+    run(engine, work)
+
+    async def later(pool: ModelPool) -> None:
+        assert await next_of(pool) == ("prompt", "remove")
+        assert (await undo(pool, "u2"))["objects"] == [2]
+        assert await held(pool) == known["tracked"]
+        assert (await undo(pool, "u3")) == {"kind": "propagate", "objects": [], "frame": 0, "last": length - 1}
+        assert await held(pool) == known["clicked"]
+        await kill(pool)
+        assert await next_of(pool) == ("prompt", "propagate")
+        assert (await undo(pool, "u4", "redo"))["kind"] == "propagate"
+        assert await held(pool) == known["tracked"]
+        await kill(pool)
+        for name, kind in (("r2", "prompt"), ("r3", "remove")):
+            assert (await undo(pool, name, "redo"))["kind"] == kind
+        assert await next_of(pool) == ("remove", None)
+
+    run(engine, later)
+
+
 def test_a_propagation_goes_on_when_the_server_starts_again_and_waits_for_who_is_slow(engine: MadeEngine):
     session = engine.session(frames=60)
 

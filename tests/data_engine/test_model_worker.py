@@ -300,6 +300,36 @@ def test_the_session_used_longest_ago_makes_room(engine: MadeEngine):
     run(engine, talk, most_sessions=2)
 
 
+def test_undo_reaches_beyond_an_idle_close(engine: MadeEngine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("masklet.data_engine.model_worker.BEAT", 0.05)
+    session = engine.session()
+
+    async def talk(one: Client, *_: Any) -> None:
+        async def act(kind: str, name: str) -> dict[str, Any]:
+            return await one.ask(do="act", session=session, kind=kind, name=name)
+
+        async def idle() -> dict[str, Any]:
+            assert (await one.event("closed"))["why"] == "idle"
+            return (await one.ask(**opening(engine, session)))["state"]
+
+        await one.ask(**opening(engine, session))
+        await one.ask(session=session, **click())
+        await one.ask(session=session, **click(SQUARE, "b", frame=3))
+        await act("undo", "u")
+        state = await idle()
+        assert (state["undo"]["frame"], state["redo"]["frame"]) == (0, 3)
+        assert (await act("redo", "r"))["undone"]["frame"] == 3
+        state = await idle()
+        assert (state["undo"]["frame"], state["redo"]) == (3, None)
+        assert (await act("undo", "v"))["undone"]["frame"] == 3
+        assert (await act("undo", "w"))["undone"]["frame"] == 0
+        assert [*saved(engine, session).tracks] == []
+        assert (await act("undo", "x"))["kind"] == "refused"
+        assert (await act("undo", "w"))["undone"]["frame"] == 0  # sent again: what it did is said again
+
+    run(engine, talk, idle=0.3)
+
+
 def test_a_session_that_was_given_to_another_worker_is_closed(engine: MadeEngine, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("masklet.data_engine.model_worker.BEAT", 0.05)
     session = engine.session()

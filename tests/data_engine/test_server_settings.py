@@ -27,5 +27,7 @@ def test_out_of_range(wrong: dict[str, object]):
 
 
 def test_secrets_are_not_shown():
-    shown = repr(ServerSettings(Path(), database="postgresql://a:secret@b/c", metrics_token="secret"))
+    shown = repr(
+        ServerSettings(Path(), database="postgresql://a:secret@b/c", metrics_token="secret", start_token="secret")
+    )
     assert "secret" not in shown

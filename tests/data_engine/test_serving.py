@@ -113,7 +113,10 @@ def test_from_upload_to_export(real: Served, frames: list[np.ndarray]):
         assert page.ask(kind="masks", first=0, count=64)["masks"] == before  # nothing is lost
         assert page.act(**CLICK, name=name)["mask"]["counts"] == clicked["mask"]["counts"]  # and nothing done twice
         assert page.ask(kind="suggest", k=1)["ok"]
-        assert page.act(kind="undo")["kind"] == "refused"  # the history ended with the first worker
+        assert page.act(kind="undo")["undone"]["kind"] == "propagate"  # which the first worker did
+        assert len(page.ask(kind="masks", first=0, count=64)["masks"]) == 1
+        assert page.act(kind="redo")["undone"]["kind"] == "propagate"
+        assert page.ask(kind="masks", first=0, count=64)["masks"] == before
     done = client.post(f"/api/tasks/{task['id']}/submit", json={"lease": task["lease"]})
     assert done.json()["state"] == "done"
     verify = task_of(client, project, "verify")

@@ -69,9 +69,9 @@ def test_addresses_need_not_be_given_again(tiny: Sam2, folder: Path, tmp_path: P
         session.save(tmp_path / "a" / "session")
         known = state(session)
     with VideoSession(open_source(folder), weights, options=SessionOptions(fill_holes=3)) as opened:
-        assert opened._header()["source"]["address"] == str(folder)
+        assert saving.header_of(opened._parts)["source"]["address"] == str(folder)
     with VideoSession(open_source([*folder.iterdir()]), weights) as listed:
-        assert listed._header()["source"]["address"] is None
+        assert saving.header_of(listed._parts)["source"]["address"] is None
     again = VideoSession.load(tmp_path / "a" / "session")
     assert state(again) == known
     assert again.options == session.options
@@ -249,7 +249,7 @@ def test_what_is_no_session_is_named(tiny: Sam2, frames: list[np.ndarray], saved
     later = shutil.copy(saved, tmp_path / "later")
     with sqlite3.connect(later) as connection:
         connection.execute("UPDATE header SET value = '7' WHERE name = 'version'")
-    with pytest.raises(ValueError, match="version 7, expected 'masklet session', version 2"):
+    with pytest.raises(ValueError, match="version 7, expected 'masklet session', version 3"):
         VideoSession.load(later, frames, tiny)
     with pytest.raises(FileExistsError, match="exists: load it to go on with it"):
         VideoSession(frames, tiny, autosave=saved)

@@ -34,6 +34,7 @@ def annotate(
     phase: Literal[1, 2, 3] = 3,
     every: int = 1,
     accounts: bool = False,
+    token: bool = True,
     known_host: Annotated[list[str], tyro.conf.UseAppendAction] = [],  # noqa: B006
     browser: bool = True,
     language: Literal["en", "zh"] = "en",
@@ -54,12 +55,14 @@ def annotate(
         phase: Of the project "Local", as in the paper: 1 a mask for every frame, 2 masks propagated, 3 the full model.
         every: Annotate every so many frames of the project "Local".
         accounts: People sign in; make the first admin by masklet annotate user add.
+        token: Without accounts: only who has the address that is printed gets in, not every user of this machine. It
+            ends with a random token; MASKLET_TOKEN in the environment sets another one.
         known_host: A name by which browsers reach this server, besides its address.
         browser: Open the page.
         language: Language of the page until a user chooses another one.
     """
     from ..checkpoints.registry import find
-    from ..data_engine.server_settings import ServerSettings, metrics_token
+    from ..data_engine.server_settings import ServerSettings, metrics_token, start_token
 
     settings = ServerSettings(
         workspace.expanduser(),
@@ -72,6 +75,7 @@ def annotate(
         model=model if find(model) is not None else _model_file(model),
         language=language,
         metrics_token=metrics_token(),
+        start_token=start_token() if token and not accounts else None,
     )
     check_folder(settings.workspace.absolute())
     if every < 1:
@@ -139,6 +143,7 @@ def _serve(settings: ServerSettings, listening: socket, browser: bool) -> None:
     import uvicorn
 
     from ..data_engine.app import create_app
+    from ..data_engine.start_token import OpeningFile, address_with
 
     config = uvicorn.Config(
         create_app(settings),
@@ -152,17 +157,26 @@ def _serve(settings: ServerSettings, listening: socket, browser: bool) -> None:
     host: str = listening.getsockname()[0]
     port: int = listening.getsockname()[1]
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    address = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
-    threading.Thread(target=_announce, args=(server, address, browser), daemon=True).start()
-    server.run(sockets=[listening])
+    url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    address = address_with(url, settings.start_token)
+    opening = None
+    if browser and settings.start_token is not None:
+        opening = OpeningFile(settings.workspace / "open.html", address)
+    opens = None if not browser else address if opening is None else opening.url
+    threading.Thread(target=_announce, args=(server, address, opens), daemon=True).start()
+    try:
+        server.run(sockets=[listening])
+    finally:
+        if opening is not None:
+            opening.remove()
 
 
-def _announce(server: object, address: str, browser: bool) -> None:
-    """Say where the page is once it is there."""
+def _announce(server: object, address: str, opens: str | None) -> None:
+    """Say where the page is once it is there, and open it."""
     while not getattr(server, "started", False):
         if getattr(server, "should_exit", False):
             return
         time.sleep(0.05)
     print(f"masklet annotate: {address} (Ctrl-C stops it)", flush=True)
-    if browser:
-        webbrowser.open(address)
+    if opens is not None:
+        webbrowser.open(opens)

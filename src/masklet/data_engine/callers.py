@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Security
-from fastapi.security import APIKeyCookie
+from fastapi.security import APIKeyCookie, HTTPBearer
+from starlette.requests import HTTPConnection
 
 from . import accounts
 from .database import Db
@@ -17,14 +18,26 @@ from .problems import Rejected
 from .schema import Role
 from .serving import Parts, Serving, address_of
 from .sign_in_cookie import NAME
+from .start_token import ASK, bearer, same
 
 CSRF_HEADER = "X-Masklet-CSRF"
 _cookie = APIKeyCookie(name=NAME, scheme_name="sign_in", auto_error=False)
+_token = HTTPBearer(scheme_name="start_token", auto_error=False)
 
 
 @dataclass(frozen=True)
 class Caller:
-    """A user who is signed in, or sits at a server without accounts (``sign_in`` None)."""
+    """A user who is signed in, or sits at a server without accounts (``sign_in`` None).
+
+    Attributes:
+        id: Of the user.
+        name: Of the user.
+        role: What they may do.
+        csrf: What our own page sends with whatever changes something.
+        sign_in: Which sign-in it is.
+        address: Network address.
+        program: Whether the start token came in a header, which no other site can have a browser send.
+    """
 
     id: int
     name: str
@@ -32,6 +45,7 @@ class Caller:
     csrf: str
     sign_in: str | None
     address: str
+    program: bool = False
 
     def may(self, permission: Permission) -> bool:
         """Whether their role allows it."""
@@ -52,21 +66,39 @@ class Caller:
         Raises:
             Rejected: The token is not the one that ``GET /api/me`` gives.
         """
-        if not hmac.compare_digest((token or "").encode(), self.csrf.encode()):
+        if not self.program and not hmac.compare_digest((token or "").encode(), self.csrf.encode()):
             raise Rejected("forbidden", f"the request carries no valid {CSRF_HEADER}: load the page again")
 
 
-def identify(serving: Serving, cookie: str | None, address: str) -> Caller | None:
-    """Who has a cookie; None: nobody that may do anything."""
+def identify(serving: Serving, connection: HTTPConnection) -> Caller | None:
+    """Who makes a request or has a live connection; None: nobody that may do anything."""
+    address = address_of(connection)
     if not serving.settings.accounts:
-        return serving.read(_local, serving.cookie.local_csrf, address)
-    sign_in = serving.cookie.read(cookie)
+        token = serving.settings.start_token
+        program = token is not None and same(bearer(connection.headers.get("authorization")), token)
+        if token is not None and not program and not serving.cookie.is_local(connection.cookies):
+            return None
+        return serving.read(_local, serving.cookie.local_csrf, address, program)
+    sign_in = serving.cookie.read(connection.cookies.get(NAME))
     return None if sign_in is None else serving.read(_signed_in, sign_in, address)
 
 
-def _local(db: Db, csrf: str, address: str) -> Caller:
+def admitted(serving: Serving, connection: HTTPConnection) -> Caller:
+    """The same; whoever it is does not ask too often.
+
+    Raises:
+        Rejected: It is nobody that may do anything, or too often.
+    """
+    caller = identify(serving, connection)
+    serving.requests.take(("address", address_of(connection)) if caller is None else ("user", caller.id))
+    if caller is not None:
+        return caller
+    raise Rejected("unauthenticated", "sign in first") if serving.settings.accounts else Rejected("token", ASK)
+
+
+def _local(db: Db, csrf: str, address: str, program: bool) -> Caller:
     user = accounts.local_user(db)
-    return Caller(user.id, user.name, "admin", csrf, None, address)
+    return Caller(user.id, user.name, "admin", csrf, None, address, program)
 
 
 def _signed_in(db: Db, sign_in: str, address: str) -> Caller | None:
@@ -77,13 +109,13 @@ def _signed_in(db: Db, sign_in: str, address: str) -> Caller | None:
     return Caller(user.id, user.name, user.role, row.csrf, row.id, address)  # type: ignore[arg-type]
 
 
-def _who(request: Request, serving: Parts, cookie: Annotated[str | None, Security(_cookie)]) -> Caller:
-    address = address_of(request)
-    caller = identify(serving, cookie, address)
-    serving.requests.take(("address", address) if caller is None else ("user", caller.id))
-    if caller is None:
-        raise Rejected("unauthenticated", "sign in first")
-    return caller
+def _who(
+    request: Request,
+    serving: Parts,
+    _: Annotated[object, Security(_cookie)],
+    __: Annotated[object, Security(_token)],
+) -> Caller:
+    return admitted(serving, request)
 
 
 Who = Annotated[Caller, Depends(_who)]

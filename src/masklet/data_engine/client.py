@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from .client_errors import EngineError, ServerGone, pause
 from .live_client import Live, Reply
+from .start_token import split_address
 
 PATIENCE = 60.0
 """Seconds for which a server that does not answer is tried again."""
@@ -30,7 +31,8 @@ class Client:
     """One user of a server; use it as an asynchronous context.
 
     Args:
-        url: Address of the server, such as ``http://127.0.0.1:8008``.
+        url: Address of the server, such as ``http://127.0.0.1:8008``; one that wants a start token: as
+            ``masklet annotate`` printed it.
         name: Name to sign in with; None: the server is local and wants none.
         password: The password.
         patience: Seconds for which a server that does not answer is tried again.
@@ -46,11 +48,14 @@ class Client:
         patience: float = PATIENCE,
         on_reply: Callable[[Reply], None] = lambda reply: None,
     ) -> None:
-        self.url = url.rstrip("/")
+        self.url, token = split_address(url)
+        self._start = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._account = None if name is None else {"name": name, "password": password or ""}
         self._patience = patience
         self.on_reply = on_reply
-        self._http = httpx.AsyncClient(base_url=f"{self.url}/api/", timeout=60, headers={"Origin": self.url})
+        self._http = httpx.AsyncClient(
+            base_url=f"{self.url}/api/", timeout=60, headers={"Origin": self.url, **self._start}
+        )
         self.csrf = ""
         self.user: Mapping[str, Any] = {}
 
@@ -153,9 +158,9 @@ class Client:
             await live.close()
 
     async def connected(self, path: str) -> ClientConnection:
-        """A WebSocket with this client's cookies."""
+        """A WebSocket with this client's cookies and token."""
         cookies = "; ".join(f"{one.name}={one.value}" for one in self._http.cookies.jar)
-        headers = {"Cookie": cookies} if cookies else {}
+        headers = {**({"Cookie": cookies} if cookies else {}), **self._start}
         url = "ws" + self.url.removeprefix("http") + path
         return await connect(url, origin=self.url, additional_headers=headers, max_size=_LARGEST_MESSAGE)  # pyright: ignore[reportArgumentType]
 

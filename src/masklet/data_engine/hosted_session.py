@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..inference.history import Event
 from ..inference.job import Job
 from ..inference.results import FrameResult
 from ..inference.scheduler import Scheduler
@@ -93,9 +92,9 @@ class HostedSession:
         if kind in ("undo", "redo") and self._job is not None:
             self._job.cancel()  # it ends before the action begins
             self._changed.set()
-        event, mask = await self._do(self._act, name, str(kind), message)
+        undone, mask = await self._do(self._act, name, str(kind), message)
         self.tell_state()
-        return {"ok": True, "mask": mask, "undone": as_json(event)}
+        return {"ok": True, "mask": mask, "undone": undone}
 
     async def propagate(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Begin to propagate."""
@@ -179,18 +178,29 @@ class HostedSession:
 
     def _act(
         self, session: VideoSession, name: str, kind: str, body: Mapping[str, Any]
-    ) -> tuple[Event | None, dict[str, Any] | None]:
+    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         if name in session.tag.get("names", ()):
             session.save(self._path)  # it may be that saving failed the first time
-            return None, self._view.mask(body)
+            return session.tag.get("undone", {}).get(name), self._view.mask(body)
         before, known = session.tag, session.history
-        session.tag = _named(before, name)
+        undone = self._next(kind)
+        session.tag = _named(before, name, undone)
         try:
-            return self.annotating.act(kind, body), self._view.mask(body)
+            self.annotating.act(kind, body)
+            return undone, self._view.mask(body)
         except BaseException:
             if [*map(id, session.history)] == [*map(id, known)]:  # else it was done, and could not be saved
                 session.tag = before
             raise
+
+    def _next(self, kind: str) -> dict[str, Any] | None:
+        """What an action undoes or does again; it is noted with its name, for it may be asked again after a crash."""
+        match kind:
+            case "undo":
+                return as_json(self.annotating.next_undo)
+            case "redo":
+                return as_json(self.annotating.next_redo)
+        return None
 
     def _begin(self, session: VideoSession, name: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
         """Note a propagation; None: it was begun before."""
@@ -239,6 +249,8 @@ class HostedSession:
         legs = left_of(run, length)
         left = frames_of(legs, length)
         for leg in legs:
+            if run["frame"] is not None:  # its process has ended since: it is one action all the same
+                await self._do(VideoSession.rejoin)
             job = self._job = self._track(leg)
             async for result in job:
                 count += 1
@@ -296,8 +308,10 @@ class HostedSession:
             self.waiting -= 1
 
 
-def _named(tag: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {**tag, "names": [*tag.get("names", ()), name][-REMEMBERED:]}
+def _named(tag: Mapping[str, Any], name: str, undone: dict[str, Any] | None = None) -> dict[str, Any]:
+    names = [*tag.get("names", ()), name][-REMEMBERED:]
+    known = {**tag.get("undone", {}), name: undone}
+    return {**tag, "names": names, "undone": {one: known[one] for one in names if known.get(one) is not None}}
 
 
 def _name(message: Mapping[str, Any]) -> str:

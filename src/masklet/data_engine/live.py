@@ -7,15 +7,14 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from fastapi.concurrency import run_in_threadpool
 
 from . import session_actions, tasks
-from .callers import Caller, identify
+from .callers import Caller, admitted
 from .database import Db, found
 from .fields import LARGEST
 from .live_connection import LiveConnection, problem_of
 from .live_messages import Hello
 from .problems import Rejected
 from .schema import User
-from .serving import Serving, address_of, serving_of
-from .sign_in_cookie import NAME
+from .serving import Serving, serving_of
 
 router = APIRouter()
 
@@ -35,7 +34,7 @@ async def live(socket: WebSocket, task_id: int) -> None:
     except Exception as error:  # noqa: BLE001  whatever it is, the client is told
         problem = problem_of(error)
         await socket.send_json({"reply": None, "ok": False, **problem.model_dump()})
-        await socket.close(_SIGNED_OUT if problem.kind == "unauthenticated" else _REFUSED)
+        await socket.close(_SIGNED_OUT if problem.kind in ("unauthenticated", "token") else _REFUSED)
         return
     with serving.metrics.live.track_inprogress():
         await connection.run()
@@ -43,11 +42,7 @@ async def live(socket: WebSocket, task_id: int) -> None:
 
 async def _admitted(socket: WebSocket, serving: Serving, task_id: int) -> LiveConnection:
     """Find out who it is and what they may see and do."""
-    address = address_of(socket)
-    caller = await run_in_threadpool(identify, serving, socket.cookies.get(NAME), address)
-    serving.requests.take(("address", address) if caller is None else ("user", caller.id))
-    if caller is None:
-        raise Rejected("unauthenticated", "sign in first")
+    caller = await run_in_threadpool(admitted, serving, socket)
     caller.check("see")
     with anyio.move_on_after(_HELLO_WITHIN) as waited:
         hello = Hello.model_validate_json(await socket.receive_text())

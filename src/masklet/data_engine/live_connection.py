@@ -49,7 +49,6 @@ from .schema import User
 from .serving import Serving
 from .session_actions import Begun
 from .session_requests import ask
-from .sign_in_cookie import NAME
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -229,7 +228,7 @@ class LiveConnection:
                 log.warning("could not look after the lease of task %d", self._task_id, exc_info=True)
 
     def _is_signed_in(self) -> bool:
-        return identify(self._serving, self._socket.cookies.get(NAME), self._caller.address) is not None
+        return identify(self._serving, self._socket) is not None
 
     async def _lose(self) -> None:
         if self._lease is not None:

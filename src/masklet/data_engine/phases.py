@@ -58,7 +58,6 @@ class Annotating:
             raise ValueError(f"a phase is 1, 2 or 3, got {phase!r}")
         self.session, self.phase = session, phase
         self._images = None if phase == 3 else ImagePredictor(session.model, fit=session.options.fit)
-        self._undone: list[Event] = []
 
     @property
     def next_undo(self) -> Event | None:
@@ -68,13 +67,12 @@ class Annotating:
     @property
     def next_redo(self) -> Event | None:
         """What would be done again."""
-        return self._undone[-1] if self._undone else None
+        return next(reversed(self.session.undone), None)
 
     def check_propagate(self) -> None:
-        """Raise ValueError in a phase without propagation; what was undone can no longer be done again."""
+        """Raise ValueError in a phase without propagation."""
         if self.phase == 1:
             raise ValueError("in phase 1 every frame is annotated by hand: nothing is propagated")
-        self._undone.clear()
 
     def act(self, kind: str, body: Mapping[str, Any]) -> Event | None:
         """Do something; see the table of actions in docs/data_engine.md.
@@ -92,17 +90,10 @@ class Annotating:
         if kind not in ACTIONS:
             raise ValueError(f"unknown action {kind!r:.40}: expected one of {', '.join(ACTIONS)}")
         if kind == "undo":
-            event = self.session.undo()
-            self._undone.append(event)
-            return event
+            return self.session.undo()
         if kind == "redo":
-            event = self.session.redo()
-            if self._undone:
-                self._undone.pop()
-            return event
+            return self.session.redo()
         getattr(self, f"_{kind}")(body)
-        if kind not in ("object_add", "object_change"):  # these are no actions of the session
-            self._undone.clear()
         return None
 
     def given(self, t: int, i: int) -> UserPrompt | None:

@@ -29,6 +29,7 @@ Kind = Literal[
     "invalid",
     "too_large",
     "unauthenticated",
+    "token",
     "rate",
     "failed",
 ]
@@ -43,11 +44,12 @@ STATUS: dict[Kind, int] = {
     "invalid": 422,
     "too_large": 413,
     "unauthenticated": 401,
+    "token": 401,
     "rate": 429,
     "failed": 500,
 }
 _MEANING = {
-    401: "Sign in first.",
+    401: "Sign in first, or bring the start token.",
     403: "Not allowed, or a request that another site made.",
     404: "There is no such thing.",
     405: "Not with this method.",

@@ -17,6 +17,7 @@ from .problems import ALWAYS, Rejected, problems
 from .schema import Audit, Role, User
 from .server_settings import Language
 from .serving import Parts, address_of
+from .start_token import same
 
 router = APIRouter(prefix="/api", tags=["accounts"], responses=problems(*ALWAYS))
 
@@ -61,6 +62,12 @@ class SignInBody(Body):
     password: Password
 
 
+class StartBody(Body):
+    """The start token."""
+
+    token: Password
+
+
 class UserBody(Body):
     """A new account."""
 
@@ -95,6 +102,21 @@ def sign_in(body: SignInBody, request: Request, response: Response, serving: Par
     serving.cookie.set(response, row.id, seconds=seconds, secure=request.url.scheme == "https")
     user = serving.read(_user, row.user_id)
     return _me(user.name, user.role, row.csrf, serving)
+
+
+@router.post("/start", status_code=204, responses=problems(409))
+def start(body: StartBody, request: Request, response: Response, serving: Parts) -> None:
+    """Bring the start token of a server without accounts; the answer sets the cookie."""
+    token = serving.settings.start_token
+    if serving.settings.accounts or token is None:
+        raise Rejected("refused", "this server wants no start token")
+    serving.sign_ins.take(address_of(request), "too many tries with a start token: wait a little")
+    right = same(body.token, token)
+    serving.metrics.sign_ins.labels("accepted" if right else "refused").inc()
+    if not right:
+        raise Rejected("token", "this is not the start token: a server that was started anew has another one")
+    seconds = int(accounts.SIGNED_IN_FOR.total_seconds())
+    serving.cookie.set_local(response, seconds=seconds, secure=request.url.scheme == "https")
 
 
 @router.post("/sign-out", status_code=204)

@@ -13,8 +13,7 @@ from .. import __version__
 from .callers import identify
 from .metrics import CONTENT_TYPE
 from .problems import ALWAYS, Rejected, file_of
-from .serving import Parts, address_of
-from .sign_in_cookie import NAME
+from .serving import Parts
 from .workers import alive
 
 router = APIRouter(tags=["health"])
@@ -44,13 +43,15 @@ def health(response: Response, serving: Parts) -> Health:
 
 @router.get("/metrics", response_class=Response, responses=file_of("text/plain", "Prometheus' text.", *ALWAYS))
 def metrics(request: Request, serving: Parts, authorization: Annotated[str | None, Header()] = None) -> Response:
-    """For Prometheus; with accounts, for admins and for who has the server's token."""
+    """For Prometheus: for admins and for who has the token of the metrics."""
     token = serving.settings.metrics_token
     bearer = token is not None and hmac.compare_digest((authorization or "").encode(), f"Bearer {token}".encode())
     if not bearer:
-        caller = identify(serving, request.cookies.get(NAME), address_of(request))
+        caller = identify(serving, request)
         if caller is None or not caller.may("manage"):
-            raise Rejected("unauthenticated", "metrics are for admins and for who has the token of the server")
+            raise Rejected(
+                "unauthenticated", "metrics are for admins and for who has MASKLET_METRICS_TOKEN of the server"
+            )
     living = serving.read(alive)
     serving.metrics.workers.set(len(living))
     serving.metrics.waiting.set(sum(worker.waiting for worker in living))

@@ -40,7 +40,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 STAGES: tuple[Stage, ...] = get_args(Stage)
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
-Id = BigInteger().with_variant(Integer, "sqlite")
+Integer64 = BigInteger().with_variant(Integer, "sqlite")
 NEVER_AGAIN = {"sqlite_autoincrement": True}
 """SQLite does not give the id of a removed row to another one: browsers keep frames by it. PostgreSQL never does."""
 
@@ -70,7 +70,7 @@ def now() -> datetime:
 class Table(DeclarativeBase):
     """Base of all tables."""
 
-    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON, int: Id, float: Double}  # noqa: RUF012
+    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON, int: Integer64, float: Double}  # noqa: RUF012
 
 
 class User(Table):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -20,7 +21,7 @@ class ServerSettings:
         database: Address of a database; None: SQLite in the workspace.
         host: Address to listen at.
         port: Port to listen at; 0: any free one.
-        accounts: Whether people sign in. Without, whoever reaches the server is the admin ``local``.
+        accounts: Whether people sign in. Without, whoever has the start token is the admin ``local``.
         known_hosts: Names that browsers may call the server by, besides its address and those of this machine.
         workers: Model workers that the server starts itself; 0: only such as run elsewhere.
         runners: Jobs (arriving videos, exports ...) that the server works on at a time; 0: none.
@@ -29,7 +30,9 @@ class ServerSettings:
         upload_bytes: Largest upload.
         json_bytes: Largest body of any other request, and largest message of a live connection.
         requests_per_second: Of one user, in the long run; bursts may be four times that.
-        metrics_token: With accounts, ``Authorization: Bearer TOKEN`` that reads ``/metrics``; None: admins only.
+        metrics_token: ``Authorization: Bearer TOKEN`` that reads ``/metrics``; None: admins only.
+        start_token: Without accounts, what browsers and programs must know (:mod:`.start_token`); None: nothing, so
+            that every user of the machine may do all.
 
     Raises:
         ValueError: An address that others reach, without accounts; or a number out of range.
@@ -49,6 +52,7 @@ class ServerSettings:
     json_bytes: int = 4_000_000
     requests_per_second: float = 100.0
     metrics_token: str | None = field(default=None, repr=False)
+    start_token: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.accounts and not is_loopback(self.host):
@@ -66,6 +70,11 @@ class ServerSettings:
 def metrics_token() -> str | None:
     """``MASKLET_METRICS_TOKEN`` of the environment."""
     return os.environ.get("MASKLET_METRICS_TOKEN") or None
+
+
+def start_token() -> str:
+    """``MASKLET_TOKEN`` of the environment, else a new one."""
+    return os.environ.get("MASKLET_TOKEN") or secrets.token_urlsafe(32)
 
 
 def is_loopback(host: str) -> bool:

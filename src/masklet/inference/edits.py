@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from ..interaction.prompts import UserPrompt, check_object_id
 from ..masks.rle import decode, union
 from .engine import Engine
 from .history import Event, History
-from .track import FOREVER, ObjectTrack
+from .track import FOREVER, ObjectTrack, track_of
 from .turns import Turns, in_turn
 
 
@@ -43,7 +42,7 @@ class Edits:
         self._need_results("lock")
         begin, end = _range(first, last)
         with self._history.event(Event("lock", object_id, first, last)):
-            locks = self._track(object_id).locks
+            locks = track_of(self._tracks, object_id).locks
             locks[begin] = max(end, locks.get(begin, end))
         self._saved()
 
@@ -52,7 +51,7 @@ class Edits:
         """Take back the locks of an object on some frames (None: from the beginning, to the end)."""
         begin, end = _range(first, last)
         with self._history.event(Event("unlock", object_id, first, last)):
-            locks = self._track(object_id).locks
+            locks = track_of(self._tracks, object_id).locks
             stretches = list(locks.items())
             locks.clear()
             for a, b in stretches:
@@ -65,7 +64,7 @@ class Edits:
     def trim(self, object_id: int, first: int | None = None, last: int | None = None) -> None:
         """Let an object live on some frames only: its masks and prompts on others go, and it is not tracked there."""
         begin, end = _range(first, last)
-        track = self._track(object_id)
+        track = track_of(self._tracks, object_id)
         with self._history.event(Event("trim", object_id, first, last)):
             track.active.clear()
             track.active[begin] = end
@@ -81,7 +80,7 @@ class Edits:
         Cheaper than :meth:`trim`, after which it can be tracked again.
         """
         self._need_results("end")
-        track = self._track(object_id)
+        track = track_of(self._tracks, object_id)
         begin, _ = _range(track.life[0], last)
         with self._history.event(Event("end", object_id, last=last)):
             track.active.clear()
@@ -93,7 +92,7 @@ class Edits:
     def swap_ids(self, one: int, other: int, first: int | None = None, last: int | None = None) -> None:
         """Exchange two objects on some frames: masks, prompts and memory."""
         begin, end = _range(first, last)
-        a, b = self._track(one), self._track(other)
+        a, b = track_of(self._tracks, one), track_of(self._tracks, other)
         if one == other:
             raise ValueError(f"two objects are swapped, got {one} twice")
         with self._history.event(Event("swap", None, first, last, both=(one, other))):
@@ -112,7 +111,7 @@ class Edits:
         Frames on which either was prompted are prompted with that mask.
         """
         self._need_results("merge")
-        a, b = self._track(into), self._track(other)
+        a, b = track_of(self._tracks, into), track_of(self._tracks, other)
         if into == other:
             raise ValueError(f"two objects are merged, got {into} twice")
         with self._history.event(Event("merge", None, both=(into, other))):
@@ -132,7 +131,7 @@ class Edits:
         """
         self._need_results("split")
         new_id, frame = check_object_id(new_id), self._engine.checked_frame(frame)
-        track = self._track(object_id)
+        track = track_of(self._tracks, object_id)
         if new_id in self._tracks:
             raise ValueError(f"object {new_id} exists: split into a new one, or swap ids")
         later = self._engine.new_track()
@@ -161,11 +160,6 @@ class Edits:
         if mask.any():
             track.prompts[t] = UserPrompt(mask=mask)
             track.pending[t] = self._engine.answer(track, t, track.prompts[t], anew=True)
-
-    def _track(self, object_id: Any) -> ObjectTrack:
-        if object_id not in self._tracks:
-            raise KeyError(f"unknown object {object_id!r}: known are {list(self._tracks) or 'none'}")
-        return self._tracks[object_id]
 
     def _need_results(self, what: str) -> None:
         if not self._engine.options.keep_results:

@@ -57,7 +57,7 @@ class Engine:
         self.model, self.source, self.options, self._tracks = model, source, options, tracks
         self.features: OrderedDict[int, FrameFeatures] = OrderedDict()
         self._looked_at: deque[int] = deque(maxlen=LOOKED_AT)
-        self.spool = Spool(None if options.max_ram_mb is None else round(1e6 * options.max_ram_mb))
+        self.spool = self.new_spool()
         self.cuts = SceneCuts(source.frame)
         self.encoder = FrameEncoder(model)
         self.reader = _reader(model, options)
@@ -83,6 +83,11 @@ class Engine:
             limits = replace(limits, pointer_span=max(1, min(length - 1, limits.pointer_span)))
         return limits
 
+    def new_spool(self) -> Spool:
+        """Let the values of objects that are made from now on lie by themselves."""
+        self.spool = Spool(None if self.options.max_ram_mb is None else round(1e6 * self.options.max_ram_mb))
+        return self.spool
+
     def new_track(self) -> ObjectTrack:
         """The state of an object of which nothing is known."""
         return ObjectTrack(MemoryBank(self.limits()), self.spool, self.cuts.found)
@@ -101,6 +106,20 @@ class Engine:
             known = f"0..{length - 1}" if length else "0 on" if length is None else "none yet"
             raise IndexError(f"frame {t} is outside the video {self.source.name!r}: its frames are {known}")
         return int(t)
+
+    def prune(self, t: int, start: int | None) -> None:
+        """Drop what no frame can read any more.
+
+        Args:
+            t: The frame that was tracked last.
+            start: The first one of that run.
+        """
+        if not self.options.prune:
+            return
+        for track in self._tracks.values():
+            track.prune([t] if start is None else [t, start])
+            if isinstance(self.source, LiveFrames):
+                track.drop_frames(t - self.source.keep + 1)
 
     def close(self) -> None:
         """Let go of features, keys and of what lies in the temporary file."""

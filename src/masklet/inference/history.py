@@ -7,10 +7,10 @@ at its start.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from ..interaction.prompts import UserPrompt
 from .track import ObjectTrack, TrackState
@@ -30,7 +30,7 @@ class Event:
         frame: On which frame, or the first one that was tracked or edited.
         last: The last one that was.
         reverse: Whether it was tracked backward.
-        given: What the prompt gave.
+        given: What the prompt gave; None, too, of an event that comes from a file.
         both: The two objects of a swap, a merge or a split.
     """
 
@@ -51,6 +51,22 @@ class _State:
     touched: tuple[tuple[ObjectTrack, TrackState], ...]
 
 
+Move = Literal["done", "undone", "redone"]
+
+
+@runtime_checkable
+class Backing(Protocol):
+    """A file that the session is kept in."""
+
+    def settle(self) -> None:
+        """Save the frames that were tracked, before something else is done: they are an event of their own."""
+        ...
+
+    def recall(self, *, back: bool) -> None:
+        """Bring the session to the state before its newest event, or after the one that was undone last."""
+        ...
+
+
 class History:
     """Events of a session, the newest last.
 
@@ -62,28 +78,59 @@ class History:
     """
 
     def __init__(self, tracks: dict[int, ObjectTrack], levels: int, most_bytes: int) -> None:
-        self._tracks, self._levels, self._most_bytes = tracks, levels, most_bytes
-        self._done: list[tuple[Event, _State, int]] = []
-        self._undone: list[tuple[Event, _State]] = []
-        self._open: tuple[Event, _State] | None = None
+        self.levels, self.most_bytes = levels, most_bytes
+        self.moves: list[Move] = []
+        """What has happened since it was saved."""
+        self.unsaved = False
+        """Whether frames were tracked since it was saved."""
+        self._tracks = tracks
+        self._done: list[tuple[Event, _State | None, int]] = []  # without a state: that is in the file
+        self._undone: list[tuple[Event, _State | None]] = []
+        self._open: tuple[Event, _State | None] | None = None
         self._run: object | None = None
+        self._rejoined = False
+        self._backing: Backing | None = None
 
     @property
     def events(self) -> tuple[Event, ...]:
         """What was done and not undone, oldest first, as far back as it can be undone."""
         events = [event for event, _, _ in self._done] + ([] if self._open is None else [self._open[0]])
-        return tuple(events[max(len(events) - self._levels, 0) :])
+        return tuple(events[max(len(events) - self.levels, 0) :])
+
+    @property
+    def undone(self) -> tuple[Event, ...]:
+        """What was undone and can be done again, the next one last."""
+        return tuple(event for event, _ in self._undone)
+
+    def rest_on(self, backing: Backing, done: Iterable[Event], undone: Iterable[Event]) -> None:
+        """Let a file keep it, too, which may have events already: both oldest first."""
+        self._backing = backing
+        self._done = [(event, None, 0) for event in done]
+        self._undone = [(event, None) for event in reversed([*undone])]
+        self.moves.clear()
+
+    def saved(self, done: int, undone: int) -> None:
+        """It was saved; the file still has so many of its newest events."""
+        self.moves.clear()
+        self.unsaved = False
+        while len(self._done) + (self._open is not None) > done and self._done and self._done[0][1] is None:
+            del self._done[0]
+        while len(self._undone) > undone and self._undone[0][1] is None:
+            del self._undone[0]
 
     @contextmanager
     def event(self, event: Event) -> Iterator[None]:
         """Around the changes of an event; an error takes them back."""
         self.close()
+        self._rejoined = False
         before = self._state(event.object_id)
         try:
             yield
         except BaseException:
             self._swap(before)
             raise
+        self._undone.clear()
+        self._note("done")
         self._add(event, before)
 
     def start(self) -> object:
@@ -104,15 +151,28 @@ class History:
         """
         if run is not self._run:
             raise RuntimeError("the session was changed by undo, redo or another run since: call propagate() again")
+        if self._open is None and self._rejoined and self._done:
+            event, before, _ = self._done[-1]
+            if event.kind == "propagate" and before is None:
+                self._open = self._done.pop()[:2]
         if self._open is None:
+            self._undone.clear()
             self._open = Event("propagate", frame=t, last=t, reverse=reverse), self._state(None)
+            self._note("done")
         else:
             event, before = self._open
             self._open = replace(event, last=t), before
+        self._rejoined, self.unsaved = False, True
+
+    def rejoin(self) -> None:
+        """Let the frames that are tracked next belong to the newest event, if that is tracking and from a file."""
+        self._rejoined = True
 
     def close(self) -> None:
         """End the event of the run that is going on; the run itself may go on with another."""
         if self._open is not None:
+            if self.unsaved and self._backing is not None:
+                self._backing.settle()
             event, before = self._open
             self._open = None
             self._add(event, before)
@@ -122,13 +182,18 @@ class History:
 
         Raises:
             ValueError: There is none.
+            OSError: It is in the file, which cannot be written.
         """
         self.close()
         if not self._done:
             raise ValueError("there is nothing to undo")
-        event, before, _ = self._done.pop()
-        self._undone.append((event, self._swap(before)))
-        self._run = None
+        event, before, _ = self._done[-1]
+        after = self._recalled(back=True) if before is None else self._swap(before)
+        if before is not None:
+            self._note("undone")
+        self._done.pop()
+        self._undone.append((event, after))
+        self._run, self._rejoined = None, False
         return event
 
     def redo(self) -> Event:
@@ -136,21 +201,33 @@ class History:
 
         Raises:
             ValueError: Nothing was undone since the last event.
+            OSError: It is in the file, which cannot be written.
         """
         self.close()
         if not self._undone:
             raise ValueError("there is nothing to do again")
-        event, after = self._undone.pop()
-        before = self._swap(after)
-        self._done.append((event, before, self._held(before)))
-        self._run = None
+        event, after = self._undone[-1]
+        before = self._recalled(back=False) if after is None else self._swap(after)
+        if after is not None:
+            self._note("redone")
+        self._undone.pop()
+        self._done.append((event, before, 0 if before is None else self._held(before)))
+        self._run, self._rejoined = None, False
         return event
 
     def clear(self) -> None:
         """Forget all events."""
         self._done.clear()
         self._undone.clear()
-        self._open = self._run = None
+        self.moves.clear()
+        self._open = self._run = self._backing = None
+
+    def _recalled(self, *, back: bool) -> None:
+        """Let the file do it. States in memory are of objects that are no more then."""
+        assert self._backing is not None
+        self._backing.recall(back=back)
+        self._done = [(event, None, 0) for event, _, _ in self._done]
+        self._undone = [(event, None) for event, _ in self._undone]
 
     def _state(self, object_id: int | None) -> _State:
         touched = [t for i, t in self._tracks.items() if object_id is None or i == object_id]
@@ -163,13 +240,19 @@ class History:
         self._tracks.update(state.tracks)
         return now
 
-    def _add(self, event: Event, before: _State) -> None:
-        self._undone.clear()
-        self._done.append((event, before, self._held(before)))
-        while len(self._done) > self._levels or (
-            len(self._done) > 1 and sum(held for _, _, held in self._done) > self._most_bytes
-        ):
-            del self._done[0]
+    def _add(self, event: Event, before: _State | None) -> None:
+        self._done.append((event, before, 0 if before is None else self._held(before)))
+        del self._done[: max(len(self._done) - self.levels, 0)]
+        over, gone = sum(held for _, _, held in self._done) - self.most_bytes, 0
+        while over > 0 and gone < len(self._done) - 1:
+            over -= self._done[gone][2]
+            gone += 1
+        in_file = [] if self._backing is None else [(event, None, 0) for event, _, _ in self._done[:gone]]
+        self._done[:gone] = in_file
+
+    def _note(self, move: Move) -> None:
+        if self._backing is not None:
+            self.moves.append(move)
 
     def _held(self, before: _State) -> int:
         """Bytes of what only this event keeps alive."""

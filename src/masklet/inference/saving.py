@@ -5,8 +5,8 @@ from __future__ import annotations
 import glob
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..video.frames import FrameSource
 from ..video.live import LiveFrames
 from . import fingerprint
 from .engine import Engine
+from .history import History
 from .options import SessionOptions
 from .session_file import SessionFile
 from .track import ObjectTrack
@@ -24,50 +25,55 @@ PERIOD = 1.0
 """Seconds between savings while frames are tracked."""
 
 
-def header_of(
-    source: FrameSource | LiveFrames,
-    given: Any,
-    model: Sam2,
-    named: Any,
-    options: SessionOptions,
-    progress: Mapping[str, Any],
-) -> dict[str, Any]:
-    """What a saved session says of itself.
+@dataclass(frozen=True)
+class Parts:
+    """What of a session is saved.
 
-    Args:
-        source: The video.
-        given: What it was opened from; an address is kept, so that it need not be given again.
-        model: The model.
-        named: What it was loaded from, likewise.
-        options: Of the session.
-        progress: What changes as the session goes on.
+    Attributes:
+        given: What video and model were opened from; addresses are kept, so that they need not be given again.
+        engine: It makes tracks of what is read.
+        tracks: The objects.
+        history: What was done.
+        progress: Says what changes as the session goes on: ``tag`` and others.
     """
+
+    given: tuple[Any, Any]
+    engine: Engine
+    tracks: dict[int, ObjectTrack]
+    history: History
+    progress: Callable[[], dict[str, Any]]
+
+
+def header_of(parts: Parts) -> dict[str, Any]:
+    """What a saved session says of itself."""
     from .. import __version__
 
+    engine, (source, model) = parts.engine, parts.given
     return {
         "masklet": __version__,
-        "source": {"address": _address(given), **fingerprint.of_source(source)},
-        "model": {"address": _address(named), "weights": fingerprint.of_model(model)},
-        "options": asdict(options),
-        **progress,
+        "source": {"address": _address(source), **fingerprint.of_source(engine.source)},
+        "model": {"address": _address(model), "weights": fingerprint.of_model(engine.model)},
+        "options": asdict(engine.options),
+        **parts.progress(),
     }
 
 
 class Autosave:
-    """Keeps a file in step with a session."""
+    """Keeps a file in step with a session, which goes on with its history from there."""
 
-    def __init__(self, path: Path, header: Mapping[str, Any], tracks: Mapping[int, ObjectTrack]) -> None:
+    def __init__(self, path: Path, header: Mapping[str, Any], parts: Parts) -> None:
         """Go on with a file from which the header and the tracks were read.
 
         Raises:
             OSError: It cannot be written.
         """
-        self.file, self._header = SessionFile.open(path), header
+        self.file, self._header, self._parts = SessionFile.open(path), header, parts
         self._last = time.monotonic()
-        self.file.go_on(tracks)
+        past = self.file.go_on(parts.tracks, parts.history.levels, parts.history.most_bytes)
+        parts.history.rest_on(self, *past.events())
 
     @staticmethod
-    def new(path: Path, header: Mapping[str, Any]) -> Autosave:
+    def new(path: Path, parts: Parts) -> Autosave:
         """With a new file.
 
         Raises:
@@ -76,17 +82,11 @@ class Autosave:
         """
         if path.exists():
             raise FileExistsError(f"{path} exists: load it to go on with it, or take another path")
+        header = header_of(parts)
         SessionFile.create(path, header, {})
-        return Autosave(path, header, {})
+        return Autosave(path, header, parts)
 
-    def save(
-        self,
-        progress: Mapping[str, Any],
-        source: FrameSource | LiveFrames,
-        tracks: Mapping[int, ObjectTrack],
-        *,
-        rarely: bool = False,
-    ) -> None:
+    def save(self, *, rarely: bool = False) -> None:
         """Write what has changed; ``rarely``: only if the last time was a while ago.
 
         Raises:
@@ -95,11 +95,36 @@ class Autosave:
         now = time.monotonic()
         if rarely and now - self._last < PERIOD:
             return
-        changing = dict(progress)
-        if isinstance(source, LiveFrames):
-            changing["source"] = {"address": None, **fingerprint.of_source(source)}
-        self.file.write({**self._header, **changing}, tracks)
+        self.file.write(self._changed(), self._parts.tracks, self._parts.history)
         self._last = now
+
+    def settle(self) -> None:
+        """Write the frames that were tracked; the tag is for what is done next, and goes with that."""
+        changed = {name: value for name, value in self._changed().items() if name != "tag"}
+        self.file.write(changed, self._parts.tracks, self._parts.history)
+
+    def recall(self, *, back: bool) -> None:
+        """Bring file and session to the state before the newest event, or after the one that was undone last.
+
+        Raises:
+            ValueError: The file has none.
+            OSError: It cannot be written; nothing has changed.
+        """
+        parts = self._parts
+
+        def read() -> dict[int, ObjectTrack]:
+            parts.engine.new_spool()  # what lies in the other one goes with the objects
+            return tracks_of(self.file, parts.engine)
+
+        tracks = self.file.exchange(self._changed(), parts.tracks, parts.history, read, back=back)
+        parts.tracks.clear()
+        parts.tracks.update(tracks)
+
+    def _changed(self) -> dict[str, Any]:
+        source = self._parts.engine.source
+        live = {"source": {"address": None, **fingerprint.of_source(source)}} if isinstance(source, LiveFrames) else {}
+        fixed = {name: value for name, value in self._header.items() if name not in ("tag", "kind", "version")}
+        return {**fixed, **live, **self._parts.progress()}
 
 
 def source_of(header: Mapping[str, Any], path: Path, given: Any) -> Any:

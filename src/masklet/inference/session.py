@@ -29,11 +29,11 @@ from .named_model import ModelOrName, as_model
 from .options import SessionOptions
 from .results import FrameResult, ObjectResult
 from .run import Run, checked_range, frames_in_order
-from .saving import Autosave, check_fits, header_of, model_of, options_of, source_of, tracks_of
+from .saving import Autosave, Parts, check_fits, header_of, model_of, options_of, source_of, tracks_of
 from .session_file import SessionFile, opened
 from .showing import answered, check_seen, known
 from .suggestions import Suggestion, suggest
-from .track import ObjectTrack
+from .track import ObjectTrack, track_of
 from .turns import Turns, in_turn
 
 
@@ -69,16 +69,16 @@ class VideoSession:
         live = LiveFrames() if source is None else source
         self.source = live if isinstance(live, LiveFrames) else open_source(live)
         self.tag: dict[str, Any] = {}
-        self._given = source, model
         self._tracks: dict[int, ObjectTrack] = {}
         self._engine = Engine(self.model, self.source, self.options, self._tracks)
         self._history = History(self._tracks, self.options.undo_levels, round(1e6 * self.options.undo_mb))
+        self._parts = Parts((source, model), self._engine, self._tracks, self._history, self._progress)
         self._turns = Turns()
         self.edit = Edits(self._tracks, self._engine, self._history, self._autosave, self._turns)
         self._run_start: int | None = None
         self._autosaved: Autosave | None = None
         if autosave is not None:
-            self._autosaved = Autosave.new(Path(autosave), self._header())
+            self._autosaved = Autosave.new(Path(autosave), self._parts)
 
     # What there is
 
@@ -115,7 +115,7 @@ class VideoSession:
 
     def suggest_frames(self, k: int = 1, object_id: int | None = None) -> list[Suggestion]:
         """Frames to correct next, of all objects or for the sake of one: see :func:`~.suggestions.suggest`."""
-        return suggest(k, self._tracks if object_id is None else {object_id: self._track(object_id)})
+        return suggest(k, self._tracks if object_id is None else {object_id: track_of(self._tracks, object_id)})
 
     @in_turn
     @torch.inference_mode()
@@ -211,7 +211,7 @@ class VideoSession:
         Raises:
             KeyError: Unknown object, or it has no prompt on that frame.
         """
-        track = self._track(object_id)
+        track = track_of(self._tracks, object_id)
         if frame not in track.prompts:
             raise KeyError(f"object {object_id} has no prompt on frame {frame}: it has on {sorted(track.prompts)}")
         with self._history.event(Event("clear", object_id, frame)):
@@ -225,7 +225,7 @@ class VideoSession:
         Raises:
             KeyError: Unknown object.
         """
-        self._track(object_id)
+        track_of(self._tracks, object_id)
         with self._history.event(Event("remove", object_id)):
             del self._tracks[object_id]
         self._autosave()
@@ -244,6 +244,12 @@ class VideoSession:
     def history(self) -> tuple[Event, ...]:
         """What was done and can be undone, oldest first."""
         return self._history.events
+
+    @property
+    @in_turn
+    def undone(self) -> tuple[Event, ...]:
+        """What was undone and can be done again, the next one last."""
+        return self._history.undone
 
     @in_turn
     def undo(self) -> Event:
@@ -271,8 +277,13 @@ class VideoSession:
         return event
 
     @in_turn
+    def rejoin(self) -> None:
+        """Let a propagation that begins next be one action with the newest one of the file, if that is one, too."""
+        self._history.rejoin()
+
+    @in_turn
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a file with everything that :meth:`load` needs to go on; the history is not in it.
+        """Write a file with everything that :meth:`load` needs to go on; the history is in the autosaved one only.
 
         Prompts, every mask that was shown, and the memory that frames can still read: no pixels and no weights. The
         file that is autosaved is brought up to date.
@@ -283,7 +294,7 @@ class VideoSession:
         if self._autosaved is not None and Path(path).absolute() == self._autosaved.file.path.absolute():
             self._autosave()
         else:
-            SessionFile.create(Path(path), self._header(), self._tracks)
+            SessionFile.create(Path(path), header_of(self._parts), self._tracks)
 
     @classmethod
     def load(
@@ -295,7 +306,7 @@ class VideoSession:
             path: A file that :meth:`save` or ``autosave`` wrote.
             source: The video; None: where it was. Live video goes on with the next frame.
             model: The model; None: the name or file that it had.
-            autosave: Keep the file itself up to date from here on.
+            autosave: Keep the file itself up to date from here on; what it has of the history can be undone.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -311,11 +322,8 @@ class VideoSession:
             session._engine.cuts.found.update(header["cuts"])
         session._run_start, session.tag = header["run_start"], header.get("tag", {})
         if autosave:
-            session._autosaved = Autosave(Path(path), header, session._tracks)
+            session._autosaved = Autosave(Path(path), header, session._parts)
         return session
-
-    def _header(self) -> dict[str, Any]:
-        return header_of(self.source, self._given[0], self.model, self._given[1], self.options, self._progress())
 
     def _progress(self) -> dict[str, Any]:
         return {"run_start": self._run_start, "cuts": sorted(self._engine.cuts.found), "tag": self.tag}
@@ -323,7 +331,7 @@ class VideoSession:
     @in_turn
     def _autosave(self, *, rarely: bool = False) -> None:
         if self._autosaved is not None:
-            self._autosaved.save(self._progress(), self.source, self._tracks, rarely=rarely)
+            self._autosaved.save(rarely=rarely)
 
     # Tracking
 
@@ -381,20 +389,10 @@ class VideoSession:
         self._engine.checked_frame(t)
         self._history.tracked(run, t, reverse=reverse)
         result = self._result(t, self._engine.follow(t, reverse=reverse))
-        if self.options.prune:
-            anchors = [t] if self._run_start is None else [t, self._run_start]
-            for track in self._tracks.values():
-                track.prune(anchors)
-                if isinstance(self.source, LiveFrames):
-                    track.drop_frames(t - self.source.keep + 1)
+        self._engine.prune(t, self._run_start)
         self._autosave(rarely=True)
         return result
 
     def _result(self, t: int, answers: dict[int, Prediction]) -> FrameResult:
         apart, kept = self.options.non_overlap, self.options.keep_results
         return answered(t, self._engine.fit, answers, self._tracks, apart=apart, kept=kept)
-
-    def _track(self, object_id: int) -> ObjectTrack:
-        if object_id not in self._tracks:
-            raise KeyError(f"unknown object {object_id!r}: known are {self.objects or 'none'}")
-        return self._tracks[object_id]

@@ -1,13 +1,14 @@
 """A session on disk: one SQLite file, in which a change writes only what it changed.
 
-A change is one transaction: whatever kills the process, the file holds the state after the last one that was finished.
+A change is one transaction: whatever kills the process, the file holds the state after the last one that was finished,
+and what undo and redo need from there.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from typing import Any
 import torch
 
 from ..video.atomic import replacing
+from .history import History
 from .journal import Journal
 from .packing import KINDS, pack, unpack
+from .saved_history import SavedHistory
 from .track import ObjectTrack
 
-VERSION = 2
+VERSION = 3
+_READ = (2, VERSION)  # 2 had no history
 _KIND = "masklet session"
 Key = tuple[int, str]  # an object and a table of it
 _TABLES = (
@@ -44,7 +48,7 @@ class SessionFile:
         self._journals: dict[Key, Journal] = {}
         self._objects: dict[int, tuple[int, str]] = {}
         self._header: dict[str, str] = {}
-        self._often = False
+        self._past: SavedHistory | None = None
 
     @staticmethod
     def create(path: Path, header: Mapping[str, Any], tracks: Mapping[int, ObjectTrack]) -> None:
@@ -59,7 +63,7 @@ class SessionFile:
                 file._connection.execute("PRAGMA journal_mode=MEMORY")
                 for statement in _TABLES:
                     file._connection.execute(statement)
-                file.write({"kind": _KIND, "version": VERSION, **header}, tracks)
+                file.write(header, tracks)
             finally:
                 file.close()
 
@@ -79,7 +83,7 @@ class SessionFile:
         except sqlite3.DatabaseError as error:
             file.close()
             raise ValueError(f"{path} is no saved session ({error})") from error
-        if header.get("kind") != _KIND or header.get("version") != VERSION:
+        if header.get("kind") != _KIND or header.get("version") not in _READ:
             file.close()
             got = f"{header.get('kind')!r}, version {header.get('version')}"
             raise ValueError(f"{path} is {got}, expected {_KIND!r}, version {VERSION}")
@@ -115,33 +119,70 @@ class SessionFile:
                 found[i][kind] = {t: found[i][kind][t] for t in order}
         return found
 
-    def write(self, header: Mapping[str, Any], tracks: Mapping[int, ObjectTrack]) -> None:
+    def write(
+        self, header: Mapping[str, Any], tracks: Mapping[int, ObjectTrack], history: History | None = None
+    ) -> None:
         """Bring the file to a state; writes what is not there yet, in one transaction.
+
+        Args:
+            header: What there is to say of the session; what is not in it stays.
+            tracks: The objects.
+            history: How they came to be so; it is told what the file has of it then. None: that is not kept.
 
         Raises:
             OSError: It cannot be written; the file holds the state before.
         """
-        entries, journals, objects = _entries(tracks), _journals(tracks), _objects(tracks)
-        plain = {**self._header, **{name: json.dumps(value) for name, value in header.items()}}
-        with _Writing(self.path), self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for key in self._entries.keys() | entries.keys():
-                self._write_table(key, self._entries.get(key, {}), entries.get(key, {}))
-            for key in self._journals.keys() | journals.keys():
-                self._write_journal(key, self._journals.get(key), journals.get(key))
-            gone = [(i,) for i in self._objects.keys() - objects.keys()]
-            new = [(i, *row) for i, row in objects.items() if self._objects.get(i) != row]
-            changed = [row for row in plain.items() if self._header.get(row[0]) != row[1]]
-            self._connection.executemany("DELETE FROM objects WHERE id = ?", gone)
-            self._connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", new)
-            self._connection.executemany("INSERT OR REPLACE INTO header VALUES (?, ?)", changed)
-        self._entries, self._journals = entries, journals
-        self._objects, self._header = objects, plain
-        for journal in journals.values() if self._often else ():
-            journal.news = set()
+        with self._changing():
+            plain, left = self._put(header, tracks, history)
+        self._header = plain
+        self._hold(tracks)
+        if history is not None:
+            history.saved(*left)
 
-    def go_on(self, tracks: Mapping[int, ObjectTrack]) -> None:
+    def exchange(
+        self,
+        header: Mapping[str, Any],
+        tracks: Mapping[int, ObjectTrack],
+        history: History,
+        read: Callable[[], dict[int, ObjectTrack]],
+        *,
+        back: bool,
+    ) -> dict[int, ObjectTrack]:
+        """Undo the newest event that the file has, or do again the one that was undone last.
+
+        Args:
+            header: As for :meth:`write`.
+            tracks: The objects before it.
+            history: Of these.
+            read: Makes objects of what is in the file.
+            back: Whether to undo.
+
+        Returns:
+            The objects after it.
+
+        Raises:
+            ValueError: There is no such event.
+            OSError: The file cannot be written; it holds the state before.
+        """
+        assert self._past is not None
+        with self._changing():
+            plain, _ = self._put(header, tracks, history)
+            there = [(i, *row) for i, row in _objects(tracks).items()]
+            self._connection.execute("DELETE FROM objects")
+            after = self._past.exchange(there, back=back)
+            self._connection.executemany("INSERT INTO objects VALUES (?, ?, ?)", after)
+            found = read()
+        self._header = plain
+        self._hold(found)
+        return found
+
+    def go_on(self, tracks: Mapping[int, ObjectTrack], levels: int, most_bytes: int) -> SavedHistory:
         """Get ready to write often, from tracks that are what the file holds: those that were read from it.
+
+        Args:
+            tracks: These.
+            levels: Most events of the history.
+            most_bytes: What they may take.
 
         Raises:
             OSError: It cannot be written.
@@ -149,14 +190,47 @@ class SessionFile:
         with _Writing(self.path):
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._entries, self._journals, self._objects = _entries(tracks), _journals(tracks), _objects(tracks)
-        self._often = True
-        for journal in self._journals.values():
-            journal.news = set()
+            self._past = SavedHistory(self._connection, levels, most_bytes)
+        self._hold(tracks)
+        return self._past
 
     def close(self) -> None:
         """Close the file; it is one file then."""
         self._connection.close()
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """A transaction."""
+        with _Writing(self.path), self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+
+    def _put(
+        self, header: Mapping[str, Any], tracks: Mapping[int, ObjectTrack], history: History | None
+    ) -> tuple[dict[str, str], tuple[int, int]]:
+        """Write what has changed; returns the header, and how many events of the past are there."""
+        entries, journals, objects = _entries(tracks), _journals(tracks), _objects(tracks)
+        header = {**header, "kind": _KIND, "version": VERSION}
+        plain = {**self._header, **{name: json.dumps(value) for name, value in header.items()}}
+        if self._past is not None and history is not None:
+            self._past.begin(history, [(i, *row) for i, row in self._objects.items()])
+        for key in self._entries.keys() | entries.keys():
+            self._write_table(key, self._entries.get(key, {}), entries.get(key, {}))
+        for key in self._journals.keys() | journals.keys():
+            self._write_journal(key, self._journals.get(key), journals.get(key))
+        gone = [(i,) for i in self._objects.keys() - objects.keys()]
+        new = [(i, *row) for i, row in objects.items() if self._objects.get(i) != row]
+        changed = [row for row in plain.items() if self._header.get(row[0]) != row[1]]
+        self._connection.executemany("DELETE FROM objects WHERE id = ?", gone)
+        self._connection.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", new)
+        self._connection.executemany("INSERT OR REPLACE INTO header VALUES (?, ?)", changed)
+        return plain, (0, 0) if self._past is None else self._past.end()
+
+    def _hold(self, tracks: Mapping[int, ObjectTrack]) -> None:
+        """It holds these now."""
+        self._entries, self._journals, self._objects = _entries(tracks), _journals(tracks), _objects(tracks)
+        for journal in self._journals.values() if self._past is not None else ():
+            journal.news = set()
 
     def _write_table(self, key: Key, before: Mapping[int, Any], now: Mapping[int, Any]) -> None:
         """Values do not change, so that one which is still the same object needs no writing."""
@@ -166,6 +240,8 @@ class SessionFile:
     def _write_journal(self, key: Key, before: Journal | None, now: Journal | None) -> None:
         """A journal says itself what is new in it."""
         if before is not now and before is not None:
+            if self._past is not None:
+                self._past.replace_all(key)
             self._connection.execute("DELETE FROM entries WHERE object = ? AND kind = ?", key)
         if now is not None:
             news = now.kept if before is not now or now.news is None else now.news
@@ -173,6 +249,9 @@ class SessionFile:
             self._write_entries(key, gone, {t: now.kept[t] for t in news if t in now.kept})
 
     def _write_entries(self, key: Key, gone: Iterable[int], new: Mapping[int, Any]) -> None:
+        gone = list(gone)
+        if self._past is not None:
+            self._past.replace_frames(key, [*gone, *new])
         self._connection.executemany(
             "DELETE FROM entries WHERE object = ? AND kind = ? AND frame = ?", ((*key, t) for t in gone)
         )

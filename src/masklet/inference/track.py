@@ -317,6 +317,17 @@ class ObjectTrack:
         return entry is not None and entry.features is not None
 
 
+def track_of(tracks: Mapping[int, ObjectTrack], object_id: Any) -> ObjectTrack:
+    """The track of an object.
+
+    Raises:
+        KeyError: It is not known.
+    """
+    if object_id not in tracks:
+        raise KeyError(f"unknown object {object_id!r}: known are {list(tracks) or 'none'}")
+    return tracks[object_id]
+
+
 def stack_selections(selections: list[Selection]) -> Selection:
     """One selection for a batch of objects with equal signatures."""
     if len(selections) == 1:

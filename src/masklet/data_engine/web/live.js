@@ -3,11 +3,12 @@
 
 import { API, csrfToken, me, ServerError } from "./api.js";
 import { Signal } from "./signal.js";
+import { keep, leftOf } from "./unanswered.js";
 
 const RETRIES = [250, 500, 1000, 2000, 4000]; // ms until the next try
 const BUSY = 500; // ms until a message that met a busy server goes again
 const AGAIN = new Set(["busy", "rate"]);
-const HOPELESS = new Set(["lease_lost", "forbidden", "unauthenticated", "not_found", "refused"]);
+const HOPELESS = new Set(["lease_lost", "forbidden", "unauthenticated", "token", "not_found", "refused"]);
 const SIGNED_OUT = 4401;
 
 export class Live {
@@ -25,6 +26,7 @@ export class Live {
   constructor(task, held) {
     this.task = task;
     this.held = held;
+    this.left = leftOf(task); // to be sent again, before anything else
     const url = new URL(`tasks/${task.id}/live`, API);
     url.protocol = url.protocol.replace("http", "ws");
     this.url = url;
@@ -42,12 +44,14 @@ export class Live {
     const message = { id: ++this.#id, kind, ...fields };
     return new Promise((resolve, reject) => {
       this.#waiting.set(message.id, { message, resolve, reject, sent: false, resting: false });
+      if (message.name) this.#keep();
       this.#pump();
     });
   }
 
   close(kind = "cancelled") {
     this.#ended = true;
+    if (kind !== "cancelled") keep(this.task, []); // else they go again when the task is opened again
     clearTimeout(this.#timer);
     removeEventListener("online", this.#now);
     for (const one of this.#waiting.values()) one.reject(new ServerError("", kind, 0));
@@ -68,6 +72,14 @@ export class Live {
       one.sent = true;
       this.#socket.send(JSON.stringify(one.message));
     }
+  }
+
+  #keep() {
+    const actions = [...this.#waiting.values()].map((one) => one.message);
+    keep(
+      this.task,
+      actions.filter(({ name, kind }) => name && kind !== "stop"), // what is to be stopped is over after a reload
+    );
   }
 
   #later(one) {
@@ -120,6 +132,7 @@ export class Live {
     }
     if (!message.ok && AGAIN.has(message.kind)) return void this.#later(one);
     this.#waiting.delete(message.reply);
+    if (one.message.name) this.#keep();
     if (message.ok) one.resolve(message);
     else one.reject(new ServerError(message.error, message.kind, 0));
     this.#pump();

@@ -12,6 +12,7 @@ import { projectScreen } from "./project.js";
 import { reviewScreen } from "./review.js";
 import { recall, switchTheme } from "./settings.js";
 import { signInScreen } from "./sign_in.js";
+import { bringToken, tokenScreen } from "./start_token.js";
 
 const app = document.getElementById("app");
 let user = null;
@@ -130,6 +131,7 @@ async function route() {
   const mine = ++turn;
   screen?.close?.();
   screen = null;
+  await bringToken();
   const path = location.hash.replace(/^#\/?/, "");
   let next;
   try {
@@ -137,7 +139,8 @@ async function route() {
     const [pattern, make] = SCREENS.find(([one]) => one.test(path)) ?? SCREENS[0];
     next = await make(...(pattern.exec(path)?.slice(1) ?? []));
   } catch (error) {
-    if (error.status === 401) next = signInScreen(context);
+    if (error.kind === "token") next = tokenScreen(context);
+    else if (error.status === 401) next = signInScreen(context);
     else {
       next = failedScreen(error);
       if (error.kind === undefined && !(error instanceof TypeError)) console.error(error);

@@ -4,6 +4,7 @@ import { get, post } from "./api.js";
 import { t } from "./language.js";
 import { Live } from "./live.js";
 import { MaskStore } from "./mask_store.js";
+import { attempt } from "./notices.js";
 import { recall } from "./settings.js";
 import { Signal } from "./signal.js";
 import { WorkClock } from "./work_clock.js";
@@ -57,6 +58,7 @@ export class Session {
     );
     this.live.event.on((event) => this.#event(event));
     this.live.status.on(() => (this.#tracking = false)); // the first state of a connection says what is going on
+    for (const { kind, id, ...fields } of this.live.left) attempt(() => this.#do(kind, fields));
     this.#beat = setInterval(() => this.live.state === "open" && this.#heartbeat(), beatOf(task));
   }
 
@@ -65,11 +67,13 @@ export class Session {
   }
 
   /** Does something; the promise resolves when the server has it safe. */
-  async act(kind, fields = {}) {
+  act = (kind, fields = {}) => this.#do(kind, { name: uuid(), seconds: this.clock.take(), ...fields });
+
+  async #do(kind, fields) {
     this.pending++;
     this.changed.emit();
     try {
-      const reply = await this.live.send(kind, { name: uuid(), seconds: this.clock.take(), ...fields });
+      const reply = await this.live.send(kind, fields);
       if (reply.state) this.#take(reply.state);
       const masks = reply.masks ?? (reply.mask ? [reply.mask] : []);
       if (masks.length) this.#keep(masks);
