@@ -340,6 +340,23 @@ def test_suggestions_lead_to_doubtful_frames(opened):
     one.shot("annotate_suggestions")
 
 
+def test_suggestions_are_of_the_masks_that_are_there(opened):
+    one = opened(memory=with_objects())
+    one.task()
+    one.page.keyboard.press("n")
+    one.page.wait_for_selector(".stage[data-shown='90']")
+    one.click(200, 150)  # a correction: the frame need not be suggested again
+    assert one.page.locator(".suggestion").count() == 0
+    one.page.keyboard.press("n")
+    one.page.wait_for_selector(".stage[data-shown='170']")
+    assert one.page.locator(".suggestion b").all_inner_texts() == ["Frame 170", "Frame 40"]
+    one.page.keyboard.press("f")
+    one.until(lambda: "propagate" in one.kinds())
+    one.page.keyboard.press("s")
+    one.when("maskletEditor.session.running === null")
+    assert one.page.locator(".suggestion").count() == 0
+
+
 # History and objects
 
 
@@ -422,6 +439,27 @@ def test_automatic_masklets_are_shown_but_not_worked_on(opened):
     one.page.wait_for_selector(".object.guest")
     assert one.page.evaluate("maskletEditor.viewer.guests.length") == 1
     assert one.page.evaluate("maskletEditor.selected") is None
+
+
+def test_what_was_sent_back_is_said_and_shown(opened):
+    one = opened(memory=with_objects())
+    one.memory.states = {1: "unsatisfactory", 2: "unsatisfactory"}
+    one.task()
+    back = one.page.locator(".returned")
+    back.locator("li").nth(2).wait_for()
+    first, second = back.locator("ul").all_inner_texts()
+    assert "Loses the rim behind the hill." in first
+    assert "The tail is lost." in second
+    assert "Too large." not in second  # said of masks that are no more
+    assert "Object 1, Object 2" in one.page.locator("#status").inner_text()
+    back.get_by_role("button", name="Frame 170").click()
+    one.page.wait_for_selector(".stage[data-shown='170']")
+    assert one.page.evaluate("maskletEditor.selected.number") == 2
+    one.shot("annotate_returned")
+    one.memory.states = {}
+    one.page.reload()
+    one.page.wait_for_selector(".object:nth-child(2)")
+    assert back.is_hidden()
 
 
 # Connection
@@ -734,6 +772,7 @@ def test_axe_finds_nothing_serious(opened, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     one = opened(scheme, memory=with_objects())
     one.memory.accounts = True
+    one.memory.states = {1: "unsatisfactory"}
     found = {}
 
     def look(name: str) -> None:

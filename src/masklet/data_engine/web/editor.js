@@ -58,6 +58,7 @@ export class Editor {
     this.viewer.dots = (object, frame) => this.session.dots(object, frame);
     this.viewer.held = (object) => this.tool.holds?.(object) ?? false;
     this.session.changed.on((error) => this.#sessionChanged(error));
+    this.session.edited.on(() => (this.suggestions = [])); // they were of masks that are no more
     this.session.scored.on(() => this.#lanes());
     this.session.tracked.on((frame) => this.#follow(frame));
     this.session.live.status.on((status) => status === "open" && this.session.masks.invalidate(this.player.frame));

@@ -2,6 +2,7 @@
 
 import { button, field, h, replace, select } from "./elements.js";
 import { icon } from "./icons.js";
+import { Returned } from "./judgements.js";
 import { known, t } from "./language.js";
 import { ask, askText, attempt, confirmed } from "./notices.js";
 import { CORRECTIONS } from "./session.js";
@@ -24,6 +25,7 @@ export class ObjectsPanel {
     this.element = h(
       "aside",
       { class: "side", "aria-label": t("objects.panel") },
+      new Returned(editor).element,
       h(
         "section",
         {},
