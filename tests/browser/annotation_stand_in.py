@@ -153,11 +153,11 @@ class StandIn:
     def state(self) -> dict[str, Any]:
         objects = [
             {
+                **({"origin": "manual"} if one.number != AUTOMATIC["number"] else AUTOMATIC),
                 "number": one.number,
                 "name": one.name,
                 "colour": one.colour,
                 "state": self.states.get(one.number, "selected"),
-                "origin": "manual",
                 "prompted": one.prompted,
                 "tracked": [],
                 "locks": one.locks,
@@ -168,7 +168,8 @@ class StandIn:
             for one in self.targets.values()
         ]
         nothing = {"prompted": [], "tracked": [], "locks": [], "active": None, "absent": [], "edits": []}
-        objects += [{**self.proposed, **nothing}] if self.automatic else []
+        untouched = self.automatic and AUTOMATIC["number"] not in self.targets
+        objects += [{**self.proposed, **nothing}] if untouched else []
         return {
             "objects": objects,
             "undo": self.undo[-1][0] if self.undo else None,
@@ -378,7 +379,7 @@ def stand_in_app(memory: StandIn) -> FastAPI:
     @app.get("/api/videos/{number}/objects")
     def _objects() -> list[dict[str, Any]]:
         rows = [{"id": 100 + one.number, "number": one.number, "name": one.name} for one in memory.targets.values()]
-        return [*rows, memory.proposed]
+        return [*rows, memory.proposed] if AUTOMATIC["number"] not in memory.targets else rows
 
     @app.get("/api/videos/{number}/masks")
     def _masks(first: int, count: int) -> dict[str, Any]:
@@ -609,6 +610,8 @@ def _done(memory: StandIn, message: dict[str, Any]) -> dict[str, Any]:
         one.masks = {k: v for k, v in one.masks.items() if k < t}
         return {"other": new}
     elif number is not None:
+        if number not in memory.targets:  # somebody takes the model's up
+            memory.targets[number] = Target(number, AUTOMATIC["name"], AUTOMATIC["colour"])
         return _changed(memory.targets[number], message)
     return {}
 

@@ -282,6 +282,32 @@ def test_a_polygon_is_drawn_and_an_outline_is_edited(opened):
     assert decoded(one.memory.done[-1]["counts"])[125, 150]
 
 
+def test_a_polygon_waits_on_its_frame(opened):
+    one = opened()
+    one.task()
+    one.page.keyboard.press("g")
+    for point in ((50, 50), (150, 50), (150, 120)):
+        one.page.mouse.click(*one.at(*point))
+    one.page.keyboard.press("ArrowRight")
+    one.page.wait_for_selector(".stage[data-shown='1']")
+    assert "frame 0" in one.page.locator("#status").inner_text()
+    assert not one.page.evaluate("maskletEditor.tool.edits")
+    one.page.keyboard.press("Enter")  # nothing is in hand here
+    one.page.keyboard.press("ArrowLeft")
+    one.page.wait_for_selector(".stage[data-shown='0']")
+    one.page.mouse.click(*one.at(50, 120))
+    one.page.keyboard.press("Enter")
+    one.until(lambda: one.kinds() == ["object_add", "mask"])
+    assert one.memory.done[1]["frame"] == 0
+    square = np.zeros((HEIGHT, WIDTH), bool)
+    square[50:120, 50:150] = True
+    assert (decoded(one.memory.done[1]["counts"]) ^ square).sum() < 200
+    one.settled()
+    one.page.keyboard.press("ArrowRight")  # the mask was made: nothing waits
+    one.page.keyboard.press("ArrowLeft")
+    assert not one.page.evaluate("maskletEditor.tool.edits")
+
+
 def test_a_click_without_a_pointer(opened):
     one = opened()
     one.task()
@@ -351,7 +377,7 @@ def test_suggestions_are_of_the_masks_that_are_there(opened):
     one.page.wait_for_selector(".stage[data-shown='170']")
     assert one.page.locator(".suggestion b").all_inner_texts() == ["Frame 170", "Frame 40"]
     one.page.keyboard.press("f")
-    one.until(lambda: "propagate" in one.kinds())
+    one.when("maskletEditor.frame > 172")
     one.page.keyboard.press("s")
     one.when("maskletEditor.session.running === null")
     assert one.page.locator(".suggestion").count() == 0
@@ -460,6 +486,56 @@ def test_what_was_sent_back_is_said_and_shown(opened):
     one.page.reload()
     one.page.wait_for_selector(".object:nth-child(2)")
     assert back.is_hidden()
+
+
+def rejected_automatic() -> StandIn:
+    """A session in which a model's masklet is to be corrected."""
+    return StandIn(states={9: "unsatisfactory"})
+
+
+def test_a_rejected_automatic_mask_is_taken_up(opened):
+    one = opened(memory=rejected_automatic())
+    one.task()
+    take = one.page.get_by_role("button", name="Take the dashed mask")
+    one.when("maskletEditor.selected?.number === 9 && maskletEditor.stored.get(9, 0)")
+    one.shot("annotate_rejected")
+    one.page.keyboard.press("ArrowRight")
+    one.page.wait_for_selector(".stage[data-shown='1']")
+    assert take.is_disabled()  # this frame is not annotated
+    one.page.keyboard.press("ArrowLeft")
+    one.page.wait_for_selector(".stage[data-shown='0']")
+    take.click()
+    one.until(lambda: one.kinds() == ["mask"])
+    assert (one.memory.done[0]["object"], one.memory.done[0]["frame"]) == (9, 0)
+    assert one.memory.done[0]["counts"] == disc_counts(365.0, 195, 26)
+    one.settled()
+    one.when("!maskletEditor.stored.get(9, 0)")  # the session's own counts now
+    assert take.is_disabled()
+    one.page.evaluate("maskletEditor.player.seek(8)")
+    one.page.wait_for_selector(".stage[data-shown='8']")
+    assert take.is_enabled()  # still there where nothing was tracked yet
+
+
+def test_brush_and_polygon_begin_with_a_rejected_automatic_mask(opened):
+    one = opened(memory=rejected_automatic())
+    one.task()
+    one.when("maskletEditor.selected?.number === 9 && maskletEditor.stored.get(9, 0)")
+    proposed = decoded(disc_counts(365.0, 195, 26))
+    one.page.keyboard.press("e")
+    one.drag((365, 160), (365, 230))
+    one.until(lambda: one.kinds() == ["mask"])
+    rest = decoded(one.memory.done[0]["counts"])
+    assert 0 < rest.sum() < proposed.sum()
+    assert not (rest & ~proposed).any()
+    one.page.evaluate("maskletEditor.player.seek(4)")
+    one.page.wait_for_selector(".stage[data-shown='4']")
+    one.page.keyboard.press("g")
+    assert one.page.evaluate("maskletEditor.tool.rings.length") == 1
+    one.page.keyboard.press("Enter")
+    one.until(lambda: len(one.memory.done) == 2)
+    outlined = decoded(one.memory.done[1]["counts"])
+    there = decoded(disc_counts(363.0, 195, 26))
+    assert (outlined & there).sum() > 0.9 * (outlined | there).sum()
 
 
 # Connection
@@ -630,6 +706,11 @@ def test_the_page_speaks_chinese(opened):
     one.shot("tasks_chinese")
     one.task()
     assert one.page.locator("button.main").inner_text() == "提交"
+    one.memory.refuse = "prompt"
+    one.page.mouse.click(*one.at(110, 135))
+    said = one.page.locator(".notice.bad")
+    said.wait_for()
+    assert "无法执行：frames 0 to 10" in said.inner_text()  # the server speaks English
 
 
 # Review
