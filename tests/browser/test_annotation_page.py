@@ -884,15 +884,40 @@ def test_axe_finds_nothing_serious(opened, scheme):
     assert found == {}
 
 
+CROWDED = """() => {
+  const seen = (one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest('.skip, .unseen, #notices');
+  const all = [...document.querySelectorAll('button, select, input, a[href], .badge, h1, h2, h3, label')].filter(seen);
+  const named = (one) => one.outerHTML.slice(0, 100);
+  const clipped = all.filter((one) => {
+    const range = document.createRange(), box = one.getBoundingClientRect();
+    range.selectNodeContents(one);
+    const text = range.getBoundingClientRect();
+    return one.textContent.trim() && !one.matches('h1, select, .lane-label, .object-name') && box.width > 0
+      && (text.left < box.left - 1 || text.right > box.right + 1 || text.bottom > box.bottom + 4);
+  });
+  const boxes = all.filter((one) => one.matches('button, select, input') && !one.matches('.scroll *'))
+    .map((one) => [one, one.getBoundingClientRect()]);
+  const over = boxes.flatMap(([one, a], at) => boxes.slice(at + 1)
+    .filter(([other, b]) => !one.contains(other) && Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+      && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1)
+    .map(([other]) => `${named(one)} over ${named(other)}`));
+  return [...clipped.map(named), ...over];
+}"""
+"""Controls and titles whose text does not fit them, and controls that lie over each other."""
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize(("width", "height", "touch"), [(1280, 720, False), (1180, 820, True), (820, 1180, True)])
-def test_it_fits_its_window_and_a_finger(opened, width, height, touch):
+def test_it_fits_its_window_and_a_finger(opened, width, height, touch, language):
     one = opened(width=width, height=height, touch=touch, memory=with_objects())
+    one.page.add_init_script(f"localStorage.setItem('masklet.language', '\"{language}\"')")
+    one.memory.states = {1: "unsatisfactory"}
     paths = (*STATES, "tasks/2", "tasks/3")
     for path in paths:
         one.go(path)
         one.page.wait_for_selector(".stage[data-shown='0']" if path.startswith("tasks/") else "main h1")
         one.page.wait_for_timeout(200)
-        one.shot(f"{path.replace('/', '_') or 'projects'}_{width}")
+        one.shot(f"{path.replace('/', '_') or 'projects'}_{width}_{language}")
         assert one.page.evaluate("document.documentElement.scrollWidth") <= width, path
         small = one.page.evaluate(
             """() => [...document.querySelectorAll('button, select, a[href], input:not([type=checkbox])')]
@@ -903,6 +928,7 @@ def test_it_fits_its_window_and_a_finger(opened, width, height, touch):
         )
         if touch:
             assert small == [], path
+        assert one.page.evaluate(CROWDED) == [], path
     stage = one.page.locator(".stage").bounding_box()
     assert stage["height"] > 0.25 * height
 

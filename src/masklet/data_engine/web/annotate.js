@@ -67,7 +67,8 @@ function connection(editor) {
 
 /** An answer to the lost lease: the task is taken again, or left. */
 async function leaseLost(task, context, error) {
-  const again = await ask(t("lease.lost"), h("p", {}, explain({ kind: "lease_lost", message: error })), { accept: t("lease.again") });
+  const why = h("p", {}, explain({ kind: "lease_lost", message: error }));
+  const again = await ask(t("lease.lost"), why, { accept: t("lease.again") });
   if (!again) return context.go(`projects/${task.project}/tasks`);
   if (await attempt(() => post(`tasks/${task.id}/claim`))) context.reload();
   else context.go(`projects/${task.project}/tasks`);

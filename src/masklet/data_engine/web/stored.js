@@ -1,5 +1,5 @@
-// Masks that a model proposed or a file brought, of objects that the session has none of on the frame: shown dashed, and
-// what brush, polygon and a button begin with.
+// Masks that a model proposed or a file brought, where the session has none: shown dashed, and what brush,
+// polygon and a button begin with.
 
 import { get } from "./api.js";
 import { MaskStore } from "./mask_store.js";
