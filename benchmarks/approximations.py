@@ -4,8 +4,9 @@
 
 Every clip is tracked by all variants before the next one begins. The speed of a variant on a clip is that of its frames
 from the tenth on, memory being full, over that of the default in the same turn: frames a second are those of the
-default times the median of such ratios. Writes ``approximations.md`` and ``approximations.png``, and what it found of
-every clip into ``clips/``: a run that was interrupted goes on where it was. ``--clips`` names some of them.
+default times the median of such ratios. On one thread that is processor time. Writes ``approximations.md``, which ends
+with a table by clip, and ``approximations.png``, and what it found of every clip into ``clips/``: a run that was
+interrupted goes on where it was. ``--clips`` names some of them; ``--choices windows`` tries that beside the defaults.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, median
@@ -69,7 +70,8 @@ CHOICES = {
 class Timed:
     """A tracker that notes how long each frame takes."""
 
-    def __init__(self, tracker: SessionTracker) -> None:
+    def __init__(self, tracker: SessionTracker, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._tracker = tracker
         self.open, self.prompt = self._tracker.open, self._tracker.prompt
         self.seconds: list[float] = []
@@ -80,12 +82,12 @@ class Timed:
         """As the tracker does."""
         frames = self._tracker.propagate(start=start, stop=stop, reverse=reverse)
         while True:
-            began = time.perf_counter()
+            began = self._clock()
             try:
                 answer = next(frames)
             except StopIteration:
                 return
-            self.seconds.append(time.perf_counter() - began)
+            self.seconds.append(self._clock() - began)
             yield answer
 
 
@@ -113,34 +115,41 @@ def main() -> None:
     parser.add_argument("--model", default="nano")
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 320, 384, 448])
     parser.add_argument("--all-at", type=int, default=384, help="the size at which all choices are tried")
+    parser.add_argument("--choices", nargs="+", choices=[name for name in CHOICES if name], default=list(CHOICES))
     parser.add_argument("--clips", nargs="+", help="names of clips, or parts of them; by default all")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    variants = variants_of(options.model, options.sizes, options.all_at)
+    clock = time.process_time if options.threads == 1 else time.perf_counter
+    variants = variants_of(options.model, options.sizes, options.all_at, options.choices, clock)
     (options.out / "clips").mkdir(parents=True, exist_ok=True)
+    clips = []
     for video in open_dataset(options.data):
         if options.clips and not any(name in video.name for name in options.clips):
             continue
         track(video, variants, options.out / "clips" / f"{video.name}.json")
         print(video.name, *(f"{v.j_and_f[-1]:.3f}" for v in variants), flush=True)
-    text = table(variants, options.all_at)
+        clips.append(video.name)
+    text = table(variants, options.all_at) + "\n" + by_clip(variants, clips)
     (options.out / "approximations.md").write_text(text)
     plot(variants, options.all_at, options.out / "approximations.png")
     print(hardware(), text, sep="\n")
 
 
-def variants_of(name: str, sizes: list[int], all_at: int) -> list[Variant]:
-    """All that are compared."""
+def variants_of(
+    name: str, sizes: Sequence[int], all_at: int, choices: Sequence[str], clock: Callable[[], float]
+) -> list[Variant]:
+    """All that are compared: the default of every size, and the choices."""
     variants = []
     for size in sizes:
-        chosen = {shown: choice for shown, choice in CHOICES.items() if choice.everywhere or size == all_at}
+        asked = {shown: choice for shown, choice in CHOICES.items() if not shown or shown in choices}
+        chosen = {shown: choice for shown, choice in asked.items() if choice.everywhere or size == all_at}
         precisions = {choice.precision for choice in chosen.values()}
         models = {one: masklet.load(name, image_size=size, precision=one) for one in precisions}
         for shown, choice in chosen.items():
             options = SessionOptions(**choice.options)
             tracker = SessionTracker(models[choice.precision], options, around=choice.around)
-            variants.append(Variant(size, shown, Timed(tracker), [], []))
+            variants.append(Variant(size, shown, Timed(tracker, clock), [], []))
     return variants
 
 
@@ -187,6 +196,18 @@ def table(variants: list[Variant], size: int) -> str:
         ratio, rate = speed(variant, base)
         shown = [f"{100 * np.mean(variant.j_and_f):.1f}", change, p, f"{ratio:.2f}", f"{rate:.1f}"]
         lines.append(f"| {variant.name} | " + " | ".join(shown) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def by_clip(variants: list[Variant], clips: list[str]) -> str:
+    """Markdown: J&F, and in brackets the time of a frame in those of the default of the same size."""
+    lines = ["| clip | " + " | ".join(v.name for v in variants) + " |", "|---" * (1 + len(variants)) + "|"]
+    for k, clip in enumerate(clips):
+        cells = []
+        for v in variants:
+            times = v.frame[k] / default(variants, v.size).frame[k]
+            cells.append(f"{100 * v.j_and_f[k]:.1f}" + (f" ({times:.2f})" if v.choice else ""))
+        lines.append(f"| {clip} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -25,6 +25,7 @@ from masklet.video.frames import open_source
 
 PEERS = ("masklet", "sam2", "sam2-loop", "transformers")
 WARM = 8  # frames until memory is full; pointers still grow after that, at little cost
+APART = 24  # different frames of a clip: a long one goes to and fro, or its pictures would be most of the memory
 TOGETHER = 64
 
 Answer = dict[str, np.ndarray]
@@ -40,6 +41,7 @@ class Work:
         warm: Passes that do not count.
         sample: A part of a pass, for counting multiply-adds.
         share: How many of it make a pass.
+        before: What must be done before a pass and is no part of it.
     """
 
     run: Callable[[], Any]
@@ -47,11 +49,12 @@ class Work:
     warm: int = 1
     sample: Callable[[], Any] | None = None
     share: float = 1.0
+    before: Callable[[], Any] = lambda: None
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is measured, as ``peers.py`` says, and of how many clicks or objects."""
+    """What is measured, as ``peers.py`` says, and of how many clicks, objects or prompted frames."""
 
     name: str
     count: int
@@ -65,13 +68,14 @@ class Row:
         """
         name = text.rstrip("0123456789")
         count = text[len(name) :]
-        if name not in {"clicks", "masks", "video"}:
+        if name not in {"clicks", "masks", "video", "prompts", "long"}:
             if name in {"encode", "click", "memories", "startup"} and not count:
                 return cls(name, 1)
         elif count and int(count) > 0:
             return cls(name, int(count))
         raise ValueError(
-            f"got row {text!r}, expected encode, click, clicks64, masks64, video4 (any number), memories or startup"
+            f"got row {text!r}, expected encode, click, memories or startup, "
+            "or clicks64, masks64, video4, prompts4 or long4 (any number)"
         )
 
 
@@ -117,11 +121,18 @@ def multiply_adds(call: Callable[[], Any]) -> float:
 
 
 def frames_of(clip: Path | None, count: int) -> list[np.ndarray]:
-    """Frames of a clip, to and fro, or a made-up one of 960 x 540 pixels."""
-    if clip is not None:
+    """Frames of a clip, to and fro, or of a made-up one of 960 x 540 pixels."""
+    if clip is None:
+        frames = made_frames(min(count, APART))
+    else:
         with open_source(clip) as source:
-            last = max(len(source) - 1, 1)
-            return [source.frame(min(last - abs(last - t % (2 * last)), len(source) - 1)) for t in range(count)]
+            frames = [source.frame(t) for t in range(min(count, APART, len(source)))]
+    last = max(len(frames) - 1, 1)
+    return [frames[min(last - abs(last - t % (2 * last)), len(frames) - 1)] for t in range(count)]
+
+
+def made_frames(count: int) -> list[np.ndarray]:
+    """A disc on a ground that moves."""
     rng = np.random.default_rng(0)
     ground = cv2.resize(rng.integers(0, 255, (68, 120, 3), dtype=np.uint8), (960, 540), interpolation=cv2.INTER_CUBIC)
     made = []
@@ -139,7 +150,7 @@ def points_on(frame: np.ndarray, count: int) -> np.ndarray:
 
 def work(peer: str, row: Row, model: Sam2, frames: list[np.ndarray]) -> Work:
     """Prepare a row of a library."""
-    if row.name in {"video", "memories"}:
+    if row.name in {"video", "memories", "prompts", "long"}:
         return video_work(tracker_of(peer, model), row, frames)
     segmenter = segmenter_of(peer, model)
     points = points_on(frames[0], row.count)
@@ -174,18 +185,27 @@ def video_work(tracker: Any, row: Row, frames: list[np.ndarray]) -> Work:
     def begin() -> None:
         tracker.open(frames)
         for i, centre in enumerate(centres):
-            tracker.prompt(0, i + 1, points=centre[None], labels=np.ones(1, np.int64))
+            frame, one = (i, 1) if row.name == "prompts" else (0, i + 1)
+            tracker.prompt(frame, one, points=centre[None], labels=np.ones(1, np.int64))
         state["frames"] = tracker.propagate(start=0)
-        next(state["frames"])
+        state["t"] = next(state["frames"])[0]
 
     def step() -> None:
-        t, masks = next(state["frames"])
+        state["t"], masks = next(state["frames"])
         state["last"] = {f"object {i}": masks[i] for i in sorted(masks)}
-        if row.name == "memories" and t == len(frames) - 1:
+
+    def again() -> None:
+        if state["t"] == len(frames) - 1:
             begin()
 
+    def clip() -> None:
+        for _ in frames[1:]:
+            step()
+
     begin()
-    return Work(step, lambda: state["last"], 0 if row.name == "memories" else WARM)
+    if row.name == "memories":
+        return Work(step, lambda: state["last"], 0, clip, 1 / (len(frames) - 1), again)
+    return Work(step, lambda: state["last"], WARM + (row.count if row.name == "prompts" else 0))
 
 
 def tracker_of(peer: str, model: Sam2) -> Any:

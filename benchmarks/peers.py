@@ -4,14 +4,16 @@
 
 Rows: ``encode`` (an image), ``click`` (one on an encoded image, to masks of the image's size), ``clicks64`` (any
 number, to logits at stride 4 and predicted IoU), ``masks64`` (to the best mask of each at the image's size), ``video1``
-(a frame with any number of objects and full memory), ``memories`` (frames while memory fills), ``startup`` (import and
-load).
+(a frame with any number of objects and full memory), ``memories`` (frames while memory fills), ``prompts4`` (a frame of
+an object that was clicked on any number of frames), ``long4`` (all of 200 frames with any number of objects, for what
+memory peaks at), ``startup`` (import and load).
 
 Each library is a process of its own, and passes go in turns: A B C A B C. Ratios are of passes of one turn. The floor
 is the official code's multiply-adds over the best rate of matrix products in the same run; who needs less arithmetic
-can beat it. Weights are random, the same for all; frames are made up without ``--clip``. A row that is there with the
-same conditions is not run again, so a run can be stopped and gone on with. Results: a JSON file a row, ``peers.md``
-and ``peers.png``. ``--kept-memory`` tells the C library to keep what is freed, which helps whoever allocates much.
+can beat it. That of ``startup`` is a Python that imports torch and reads the weights. Weights are random, the same for
+all; frames are made up without ``--clip``. A row that is there with the same conditions is not run again, so a run can
+be stopped and gone on with. Results: a JSON file a row, ``peers.md`` and ``peers.png``. ``--kept-memory`` tells the C
+library to keep what is freed, which helps whoever allocates much.
 """
 
 from __future__ import annotations
@@ -46,10 +48,12 @@ ROWS = (
     "video8",
     "video16",
     "memories",
+    "prompts4",
+    "long4",
 )
 PEERS = ("masklet", "sam2", "sam2-loop", "transformers")
 LOOPED = ("clicks", "masks")  # rows in which the official code has two ways
-WARM, FILLING = 8, 10  # frames before memory is full; those of ``memories``
+WARM, FILLING, LONG = 8, 10, 200  # frames before memory is full; those of ``memories`` and of ``long4``
 KEPT = {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
 LETTERS = {"tiny": "t", "small": "s", "base_plus": "b+", "large": "l"}
 
@@ -78,9 +82,26 @@ class Job:
         """Name of its results."""
         return f"{self.row}-{self.model}-{self.size}.json"
 
+    @property
+    def count(self) -> int:
+        """Clicks, objects or prompted frames."""
+        return int(self.row[len(self.row.rstrip("0123456789")) :] or 1)
+
     def peers(self, asked: tuple[str, ...]) -> list[str]:
         """Who takes part."""
         return [peer for peer in asked if peer != "sam2-loop" or self.row.startswith(LOOPED)]
+
+    def turns(self, passes: int) -> int:
+        """How often everyone runs."""
+        if self.row.startswith("long"):
+            return LONG - WARM - 2
+        return passes * (FILLING if self.row == "memories" else 1)
+
+    def frames(self, passes: int) -> int:
+        """Of the clip: those before the first pass, of the passes, and one on which multiply-adds are counted."""
+        if self.row == "memories":
+            return FILLING + 1
+        return WARM + 2 + self.turns(passes) + (self.count if self.row.startswith("prompts") else 0)
 
 
 class Worker:
@@ -130,15 +151,14 @@ def measure(job: Job, conditions: Conditions, folder: Path, start: Start) -> dic
     base = {
         "model": f"sam2.1_hiera_{job.model}", "size": job.size, "row": job.row, "clip": conditions.clip,
         "threads": conditions.threads, "weights": str(folder / "weights" / job.model), "official": config,
-        "frames": FILLING + 1 if job.row == "memories" else WARM + conditions.passes + 3, "peers": conditions.peers,
+        "frames": job.frames(conditions.passes), "peers": conditions.peers,
     }  # fmt: skip
-    peers = job.peers(conditions.peers)
-    timed = start_up if job.row == "startup" else turns
-    result = {**asdict(job), "conditions": asdict(conditions), **timed(base, peers, conditions, folder, start)}
-    return json.loads(json.dumps(result))
+    peers, count = job.peers(conditions.peers), job.turns(conditions.passes)
+    found = start_up(base, peers, count, start) if job.row == "startup" else turns(base, peers, count, folder, start)
+    return json.loads(json.dumps({**asdict(job), "conditions": asdict(conditions), **found}))
 
 
-def turns(base: dict[str, Any], peers: list[str], conditions: Conditions, folder: Path, start: Start) -> dict[str, Any]:
+def turns(base: dict[str, Any], peers: list[str], count: int, folder: Path, start: Start) -> dict[str, Any]:
     """Passes of all libraries in turns, then memory, multiply-adds and answers."""
     workers: dict[str, Any] = {}
     found: dict[str, dict[str, Any]] = {}
@@ -150,7 +170,7 @@ def turns(base: dict[str, Any], peers: list[str], conditions: Conditions, folder
                 found[peer] = worker.first
             else:
                 workers[peer], found[peer] = worker, {"wall": [], "cpu": []}
-        for _ in range(conditions.passes * (FILLING if base["row"] == "memories" else 1)):
+        for _ in range(count):
             rates.append(rate.ask("run"))
             for peer, worker in workers.items():
                 for clock, seconds in worker.ask("run").items():
@@ -171,14 +191,12 @@ def turns(base: dict[str, Any], peers: list[str], conditions: Conditions, folder
     }
 
 
-def start_up(
-    base: dict[str, Any], peers: list[str], conditions: Conditions, folder: Path, start: Start
-) -> dict[str, Any]:
-    """Seconds from starting Python to a loaded model, in turns."""
+def start_up(base: dict[str, Any], peers: list[str], count: int, start: Start) -> dict[str, Any]:
+    """Seconds from starting Python to a loaded model, in turns; the floor with them."""
     if not Path(base["weights"]).exists():
         start({**base, "do": "save"}).ask("end")
-    found: dict[str, dict[str, Any]] = {peer: {"wall": []} for peer in peers}
-    for turn, peer in product(range(conditions.passes + 1), peers):
+    found: dict[str, dict[str, Any]] = {peer: {"wall": [], "cpu": []} for peer in ("floor", *peers)}
+    for turn, peer in product(range(count + 1), found):
         if "missing" in found[peer]:
             continue
         began = time.perf_counter()
@@ -187,10 +205,12 @@ def start_up(
         if "missing" in worker.first:
             found[peer] = worker.first
             continue
-        found[peer].update(worker.ask("end"))
-        if turn:  # the first reads files that the system then keeps
-            found[peer]["wall"].append(seconds)
-    return {"peers": found, "differences": {}}
+        answer = worker.ask("end")
+        times = {"wall": seconds, "cpu": answer.pop("cpu")}
+        found[peer].update(answer)
+        for clock, value in times.items() if turn else ():  # the first reads files that the system then keeps
+            found[peer][clock].append(value)
+    return {"floor": found.pop("floor"), "peers": found, "differences": {}}
 
 
 def differences(answers: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, float]]:

@@ -48,7 +48,7 @@ class Fake:
             np.savez(self.task["answer"], logits=np.full((2, 3), value), masks=np.arange(4) < 2 * value)
             return {"peak": 900.0, "steady": 500.0, "gflop": 40.0}
         if what == "end":
-            return {"peak": 900.0, "steady": 500.0}
+            return {"peak": 900.0, "steady": 500.0, "cpu": 1.0 if self.name == "floor" else 2.0}
         if self.name == "gemm":
             return {"wall": 100.0, "cpu": 50.0}
         return {"wall": {"masklet": 1.0, "sam2": 4.0, "sam2-loop": 2.0}[self.name], "cpu": 3.0}
@@ -65,7 +65,7 @@ def run(script, monkeypatch, tmp_path):
         log: list[tuple[str, str]] = []
         monkeypatch.setattr(script, "Worker", lambda task, environment: Fake(task, log))
         script.main(["--out", str(tmp_path), "--models", "tiny", "--sizes", "64", "--passes", "2", *arguments])
-        return (tmp_path / "peers.md").read_text(), log
+        return (tmp_path / "peers.md").read_text().partition("\n\n")[2], log
 
     return run
 
@@ -81,6 +81,10 @@ def test_libraries_take_turns(run, tmp_path):
     assert "| 2 (2 to 2) | 2.00 (2.00 to 2.00) | 20 % |" in rows["sam2-loop"]
     assert "| 1 (1 to 1) |  | 40 % | 900 | 500 | logits 0.2, masks 0.2 |" in rows["masklet"]
     assert "cannot be imported: no such module" in rows["transformers"]
+    short = (tmp_path / "peers.md").read_text().splitlines()[2]
+    assert short.startswith(
+        "| tiny 64 | 64 clicks to logits | 1 | 40 % | 4.00 (4.00 to 4.00) | - | 900, 900, - | logits"
+    )
     assert (tmp_path / "peers.png").stat().st_size > 1000
     assert not list(tmp_path.glob("*.npz"))
 
@@ -99,10 +103,22 @@ def test_what_is_there_is_not_run_again(run):
 def test_rows_of_start_up_and_of_filling_memory(run, tmp_path):
     table, log = run("--rows", "startup", "memories", "--peers", "masklet", "sam2", "--clock", "cpu")
     assert log[:2] == [("save", "start"), ("save", "end")]
-    assert [name for name, what in log[2:] if what == "start"][:6] == ["masklet", "sam2"] * 3
+    assert [name for name, what in log[2:] if what == "start"][:9] == ["floor", "masklet", "sam2"] * 3
     stored = json.loads((tmp_path / "memories-tiny-64.json").read_text())
     assert len(stored["peers"]["sam2"]["cpu"]) == 2 * 10
-    assert table.count("| startup") == 2
+    rows = [line for line in table.splitlines() if line.startswith("| startup")]
+    assert [line.split(" | ")[3:7] for line in rows] == [
+        ["masklet", "2 (2 to 2)", "", "50 %"],
+        ["sam2", "2 (2 to 2)", "1.00 (1.00 to 1.00)", "50 %"],
+    ]
+
+
+def test_a_long_clip_is_run_once(run, script, tmp_path):
+    run("--rows", "long4", "prompts3")
+    stored = json.loads((tmp_path / "long4-tiny-64.json").read_text())
+    assert len(stored["peers"]["sam2"]["cpu"]) == 190
+    assert script.Job("long4", "tiny", 64).frames(2) == 200
+    assert script.Job("prompts3", "tiny", 64).frames(2) == 15
 
 
 def test_answers_of_different_shapes_are_no_comparison(script):
@@ -124,17 +140,20 @@ def test_rows_are_read(work):
 
 
 def test_our_rows(work):
-    model, frames = tiny_model(SMALL_HIERA), clip(12)
+    model, frames = tiny_model(SMALL_HIERA), clip(13)
     answers = {}
-    for name in ("encode", "click", "clicks6", "masks6", "video2", "memories"):
+    for name in ("encode", "click", "clicks6", "masks6", "video2", "prompts2", "memories"):
         job = work.work("masklet", work.Row.parse(name), model, frames)
-        for _ in range(job.warm + (12 if name == "memories" else 1)):  # begins anew at the end of the clip
+        for _ in range(job.warm + (12 if name == "memories" else 1)):
+            job.before()
             job.run()
         answers[name] = job.answer()
+        job.before()  # begins anew at the end of the clip
         assert work.multiply_adds(job.sample or job.run) * job.share > 1e-4
     assert answers["clicks6"]["logits"].shape == (6, 3, 16, 16)
     assert answers["masks6"]["masks"].shape == (6, 48, 72)
     assert set(answers["video2"]) == {"object 1", "object 2"}
+    assert set(answers["prompts2"]) == {"object 1"}
     # the first of many clicks is the one click
     assert np.abs(answers["clicks6"]["logits"][0].clip(-32, 32) - answers["click"]["logits"]).max() < 1e-4
     assert np.array_equal(answers["encode"]["logits"], answers["click"]["logits"])
@@ -160,3 +179,6 @@ def test_clips_go_to_and_fro(work, tmp_path):
         cv2.imwrite(str(tmp_path / f"{t}.png"), np.full((8, 8, 3), 50 * t, np.uint8))
     assert [int(frame.mean()) // 50 for frame in work.frames_of(tmp_path, 7)] == [0, 1, 2, 1, 0, 1, 2]
     assert len(work.frames_of(None, 2)) == 2
+    long = work.frames_of(None, 200)
+    assert len(long) == 200
+    assert len({id(frame) for frame in long}) == 24

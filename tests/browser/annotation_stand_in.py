@@ -121,6 +121,7 @@ class StandIn:
     accounts: bool = False
     token: str | None = None
     automatic: bool = True  # a model has proposed an object
+    states: dict[int, str] = field(default_factory=dict)  # of objects that are not as objects begin
     role: str = "admin"
     signed_in: bool = False
     targets: dict[int, Target] = field(default_factory=dict)
@@ -146,14 +147,19 @@ class StandIn:
     sockets: set[WebSocket] = field(default_factory=set)
     loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def proposed(self) -> dict[str, Any]:
+        """The object that a model has found."""
+        return {**AUTOMATIC, "state": self.states.get(AUTOMATIC["number"], AUTOMATIC["state"])}
+
     def state(self) -> dict[str, Any]:
         objects = [
             {
+                **({"origin": "manual"} if one.number != AUTOMATIC["number"] else AUTOMATIC),
                 "number": one.number,
                 "name": one.name,
                 "colour": one.colour,
-                "state": "selected",
-                "origin": "manual",
+                "state": self.states.get(one.number, "selected"),
                 "prompted": one.prompted,
                 "tracked": [],
                 "locks": one.locks,
@@ -164,7 +170,8 @@ class StandIn:
             for one in self.targets.values()
         ]
         nothing = {"prompted": [], "tracked": [], "locks": [], "active": None, "absent": [], "edits": []}
-        objects += [{**AUTOMATIC, **nothing}] if self.automatic else []
+        untouched = self.automatic and AUTOMATIC["number"] not in self.targets
+        objects += [{**self.proposed, **nothing}] if untouched else []
         return {
             "objects": objects,
             "undo": self.undo[-1][0] if self.undo else None,
@@ -384,7 +391,8 @@ def stand_in_app(memory: StandIn) -> FastAPI:
 
     @app.get("/api/videos/{number}/objects")
     def _objects() -> list[dict[str, Any]]:
-        return [AUTOMATIC]
+        rows = [{"id": 100 + one.number, "number": one.number, "name": one.name} for one in memory.targets.values()]
+        return [*rows, memory.proposed] if AUTOMATIC["number"] not in memory.targets else rows
 
     @app.get("/api/videos/{number}/masks")
     def _masks(first: int, count: int) -> dict[str, Any]:
@@ -407,7 +415,11 @@ def stand_in_app(memory: StandIn) -> FastAPI:
         }
 
     @app.get("/api/objects/{number}/judgements")
-    def _judgements() -> list[dict[str, Any]]:
+    def _judgements(number: int) -> list[dict[str, Any]]:
+        if number == 102:  # the second round of another one
+            said = (("unsatisfactory", "Too large.", 4), (None, "The tail is lost.", 170), ("unsatisfactory", "", None))
+            names = ("verdict", "comment", "frame")
+            return [{**dict(zip(names, one, strict=True)), "user": "grace", "created": CREATED} for one in said]
         first = {"verdict": "unsatisfactory", "user": "grace", "comment": "Loses the rim behind the hill.", "frame": 88}
         return [{**first, "created": CREATED}, *memory.comments]
 
@@ -541,8 +553,11 @@ async def _live(memory: StandIn, socket: WebSocket) -> None:
         elif kind == "suggest":
             numbers = list(memory.targets)[:1]
             found = [(90, ["low predicted IoU", "unstable mask"]), (170, ["presence in doubt"]), (40, [])]
+            prompted = {t for one in memory.targets.values() for t in one.prompted}
             suggestions = [
-                {"frame": t, "objects": numbers, "score": confidence(t), "reasons": reasons} for t, reasons in found
+                {"frame": t, "objects": numbers, "score": confidence(t), "reasons": reasons}
+                for t, reasons in found
+                if t not in prompted
             ]
             answer = suggestions[: message["k"]] if memory.targets else []
             await socket.send_json({"reply": message["id"], "ok": True, "suggestions": answer})
@@ -609,6 +624,8 @@ def _done(memory: StandIn, message: dict[str, Any]) -> dict[str, Any]:
         one.masks = {k: v for k, v in one.masks.items() if k < t}
         return {"other": new}
     elif number is not None:
+        if number not in memory.targets:  # somebody takes the model's up
+            memory.targets[number] = Target(number, AUTOMATIC["name"], AUTOMATIC["colour"])
         return _changed(memory.targets[number], message)
     return {}
 

@@ -282,6 +282,32 @@ def test_a_polygon_is_drawn_and_an_outline_is_edited(opened):
     assert decoded(one.memory.done[-1]["counts"])[125, 150]
 
 
+def test_a_polygon_waits_on_its_frame(opened):
+    one = opened()
+    one.task()
+    one.page.keyboard.press("g")
+    for point in ((50, 50), (150, 50), (150, 120)):
+        one.page.mouse.click(*one.at(*point))
+    one.page.keyboard.press("ArrowRight")
+    one.page.wait_for_selector(".stage[data-shown='1']")
+    assert "frame 0" in one.page.locator("#status").inner_text()
+    assert not one.page.evaluate("maskletEditor.tool.edits")
+    one.page.keyboard.press("Enter")  # nothing is in hand here
+    one.page.keyboard.press("ArrowLeft")
+    one.page.wait_for_selector(".stage[data-shown='0']")
+    one.page.mouse.click(*one.at(50, 120))
+    one.page.keyboard.press("Enter")
+    one.until(lambda: one.kinds() == ["object_add", "mask"])
+    assert one.memory.done[1]["frame"] == 0
+    square = np.zeros((HEIGHT, WIDTH), bool)
+    square[50:120, 50:150] = True
+    assert (decoded(one.memory.done[1]["counts"]) ^ square).sum() < 200
+    one.settled()
+    one.page.keyboard.press("ArrowRight")  # the mask was made: nothing waits
+    one.page.keyboard.press("ArrowLeft")
+    assert not one.page.evaluate("maskletEditor.tool.edits")
+
+
 def test_a_click_without_a_pointer(opened):
     one = opened()
     one.task()
@@ -338,6 +364,23 @@ def test_suggestions_lead_to_doubtful_frames(opened):
     one.page.keyboard.press("n")
     one.page.wait_for_selector(".stage[data-shown='170']")
     one.shot("annotate_suggestions")
+
+
+def test_suggestions_are_of_the_masks_that_are_there(opened):
+    one = opened(memory=with_objects())
+    one.task()
+    one.page.keyboard.press("n")
+    one.page.wait_for_selector(".stage[data-shown='90']")
+    one.click(200, 150)  # a correction: the frame need not be suggested again
+    assert one.page.locator(".suggestion").count() == 0
+    one.page.keyboard.press("n")
+    one.page.wait_for_selector(".stage[data-shown='170']")
+    assert one.page.locator(".suggestion b").all_inner_texts() == ["Frame 170", "Frame 40"]
+    one.page.keyboard.press("f")
+    one.when("maskletEditor.frame > 172")
+    one.page.keyboard.press("s")
+    one.when("maskletEditor.session.running === null")
+    assert one.page.locator(".suggestion").count() == 0
 
 
 # History and objects
@@ -422,6 +465,77 @@ def test_automatic_masklets_are_shown_but_not_worked_on(opened):
     one.page.wait_for_selector(".object.guest")
     assert one.page.evaluate("maskletEditor.viewer.guests.length") == 1
     assert one.page.evaluate("maskletEditor.selected") is None
+
+
+def test_what_was_sent_back_is_said_and_shown(opened):
+    one = opened(memory=with_objects())
+    one.memory.states = {1: "unsatisfactory", 2: "unsatisfactory"}
+    one.task()
+    back = one.page.locator(".returned")
+    back.locator("li").nth(2).wait_for()
+    first, second = back.locator("ul").all_inner_texts()
+    assert "Loses the rim behind the hill." in first
+    assert "The tail is lost." in second
+    assert "Too large." not in second  # said of masks that are no more
+    assert "Object 1, Object 2" in one.page.locator("#status").inner_text()
+    back.get_by_role("button", name="Frame 170").click()
+    one.page.wait_for_selector(".stage[data-shown='170']")
+    assert one.page.evaluate("maskletEditor.selected.number") == 2
+    one.shot("annotate_returned")
+    one.memory.states = {}
+    one.page.reload()
+    one.page.wait_for_selector(".object:nth-child(2)")
+    assert back.is_hidden()
+
+
+def rejected_automatic() -> StandIn:
+    """A session in which a model's masklet is to be corrected."""
+    return StandIn(states={9: "unsatisfactory"})
+
+
+def test_a_rejected_automatic_mask_is_taken_up(opened):
+    one = opened(memory=rejected_automatic())
+    one.task()
+    take = one.page.get_by_role("button", name="Take the dashed mask")
+    one.when("maskletEditor.selected?.number === 9 && maskletEditor.stored.get(9, 0)")
+    one.shot("annotate_rejected")
+    one.page.keyboard.press("ArrowRight")
+    one.page.wait_for_selector(".stage[data-shown='1']")
+    assert take.is_disabled()  # this frame is not annotated
+    one.page.keyboard.press("ArrowLeft")
+    one.page.wait_for_selector(".stage[data-shown='0']")
+    take.click()
+    one.until(lambda: one.kinds() == ["mask"])
+    assert (one.memory.done[0]["object"], one.memory.done[0]["frame"]) == (9, 0)
+    assert one.memory.done[0]["counts"] == disc_counts(365.0, 195, 26)
+    one.settled()
+    one.when("!maskletEditor.stored.get(9, 0)")  # the session's own counts now
+    assert take.is_disabled()
+    one.page.evaluate("maskletEditor.player.seek(8)")
+    one.page.wait_for_selector(".stage[data-shown='8']")
+    assert take.is_enabled()  # still there where nothing was tracked yet
+
+
+def test_brush_and_polygon_begin_with_a_rejected_automatic_mask(opened):
+    one = opened(memory=rejected_automatic())
+    one.task()
+    one.when("maskletEditor.selected?.number === 9 && maskletEditor.stored.get(9, 0)")
+    proposed = decoded(disc_counts(365.0, 195, 26))
+    one.page.keyboard.press("e")
+    one.drag((365, 160), (365, 230))
+    one.until(lambda: one.kinds() == ["mask"])
+    rest = decoded(one.memory.done[0]["counts"])
+    assert 0 < rest.sum() < proposed.sum()
+    assert not (rest & ~proposed).any()
+    one.page.evaluate("maskletEditor.player.seek(4)")
+    one.page.wait_for_selector(".stage[data-shown='4']")
+    one.page.keyboard.press("g")
+    assert one.page.evaluate("maskletEditor.tool.rings.length") == 1
+    one.page.keyboard.press("Enter")
+    one.until(lambda: len(one.memory.done) == 2)
+    outlined = decoded(one.memory.done[1]["counts"])
+    there = decoded(disc_counts(363.0, 195, 26))
+    assert (outlined & there).sum() > 0.9 * (outlined | there).sum()
 
 
 # Connection
@@ -634,6 +748,11 @@ def test_the_page_speaks_chinese(opened):
     one.shot("tasks_chinese")
     one.task()
     assert one.page.locator("button.main").inner_text() == "提交"
+    one.memory.refuse = "prompt"
+    one.page.mouse.click(*one.at(110, 135))
+    said = one.page.locator(".notice.bad")
+    said.wait_for()
+    assert "无法执行：frames 0 to 10" in said.inner_text()  # the server speaks English
 
 
 # Review
@@ -802,6 +921,7 @@ def test_axe_finds_nothing_serious(opened, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     one = opened(scheme, memory=with_objects())
     one.memory.accounts = True
+    one.memory.states = {1: "unsatisfactory"}
     found = {}
 
     def look(name: str) -> None:
@@ -832,15 +952,40 @@ def test_axe_finds_nothing_serious(opened, scheme):
     assert found == {}
 
 
+CROWDED = """() => {
+  const seen = (one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest('.skip, .unseen, #notices');
+  const all = [...document.querySelectorAll('button, select, input, a[href], .badge, h1, h2, h3, label')].filter(seen);
+  const named = (one) => one.outerHTML.slice(0, 100);
+  const clipped = all.filter((one) => {
+    const range = document.createRange(), box = one.getBoundingClientRect();
+    range.selectNodeContents(one);
+    const text = range.getBoundingClientRect();
+    return one.textContent.trim() && !one.matches('h1, select, .lane-label, .object-name') && box.width > 0
+      && (text.left < box.left - 1 || text.right > box.right + 1 || text.bottom > box.bottom + 4);
+  });
+  const boxes = all.filter((one) => one.matches('button, select, input') && !one.matches('.scroll *'))
+    .map((one) => [one, one.getBoundingClientRect()]);
+  const over = boxes.flatMap(([one, a], at) => boxes.slice(at + 1)
+    .filter(([other, b]) => !one.contains(other) && Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+      && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1)
+    .map(([other]) => `${named(one)} over ${named(other)}`));
+  return [...clipped.map(named), ...over];
+}"""
+"""Controls and titles whose text does not fit them, and controls that lie over each other."""
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize(("width", "height", "touch"), [(1280, 720, False), (1180, 820, True), (820, 1180, True)])
-def test_it_fits_its_window_and_a_finger(opened, width, height, touch):
+def test_it_fits_its_window_and_a_finger(opened, width, height, touch, language):
     one = opened(width=width, height=height, touch=touch, memory=with_objects())
+    one.page.add_init_script(f"localStorage.setItem('masklet.language', '\"{language}\"')")
+    one.memory.states = {1: "unsatisfactory"}
     paths = (*STATES, "tasks/2", "tasks/3")
     for path in paths:
         one.go(path)
         one.page.wait_for_selector(".stage[data-shown='0']" if path.startswith("tasks/") else "main h1")
         one.page.wait_for_timeout(200)
-        one.shot(f"{path.replace('/', '_') or 'projects'}_{width}")
+        one.shot(f"{path.replace('/', '_') or 'projects'}_{width}_{language}")
         assert one.page.evaluate("document.documentElement.scrollWidth") <= width, path
         small = one.page.evaluate(
             """() => [...document.querySelectorAll('button, select, a[href], input:not([type=checkbox])')]
@@ -851,6 +996,7 @@ def test_it_fits_its_window_and_a_finger(opened, width, height, touch):
         )
         if touch:
             assert small == [], path
+        assert one.page.evaluate(CROWDED) == [], path
     stage = one.page.locator(".stage").bounding_box()
     assert stage["height"] > 0.25 * height
 

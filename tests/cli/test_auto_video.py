@@ -65,7 +65,7 @@ def test_a_stopped_run_goes_on(
     assert preview is not None
     assert preview.shape == (48, 72, 3)
     assert main([*stopped, "--every", "2"]) == 2
-    assert "run with other options (every 3, not 2)" in capsys.readouterr().err
+    assert "results with other options (every 3, not 2)" in capsys.readouterr().err
     assert main(stopped) == 0
     assert "going on with" in capsys.readouterr().err
     results = [json.loads((tmp_path / run / f"{name}_auto.json").read_text()) for run in ("whole", "stopped")]

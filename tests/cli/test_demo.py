@@ -9,6 +9,7 @@ import pytest
 from masklet.cli import demo as demo_module
 from masklet.cli.demo import CLIP, clip_path
 from masklet.cli.main import main
+from masklet.cli.model_choice import ModelChoice
 from masklet.cli.track import Job
 
 
@@ -48,7 +49,7 @@ def test_two_objects_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     assert job.source == str(tmp_path / CLIP)
     assert {i for _, i in job.prompts} == {1, 2}
     assert job.formats == ["png", "overlay"]
-    assert job.model == "nano"
+    assert job.model == ModelChoice("nano")
     assert main(["demo", "--max-pixels", "7"]) == 0
     assert (jobs[-1].max_pixels, jobs[-1].fit) == (7, "stretch")
     assert main(["demo", "--fit", "native"]) == 0

@@ -64,7 +64,7 @@ def test_faults_stop_nothing_and_are_tried_again(tmp_path, seen):
 
 def test_other_settings_are_named(tmp_path, seen):
     list(run_units(UNITS[:1], Squares(seen), tmp_path / "run", SETTINGS, ThisProcess()))
-    with pytest.raises(ValueError, match=r"other settings \(size: 4 -> 5\): take another folder"):
+    with pytest.raises(ValueError, match=r"other options \(size 4, not 5\): take another folder"):
         next(run_units(UNITS, Squares(seen), tmp_path / "run", {**SETTINGS, "size": 5}, ThisProcess()))
 
 

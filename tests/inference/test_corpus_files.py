@@ -12,7 +12,6 @@ from masklet.inference.corpus_files import (
     forget,
     items_of,
     keep_faults,
-    keep_settings,
     names_below,
     open_corpus,
     place,
@@ -109,17 +108,12 @@ def test_what_lies_in_object_storage_is_copied(tmp_path: Path):
 
 
 @pytest.mark.parametrize("where", ["here", "memory"])
-def test_settings_and_faults(tmp_path: Path, where: str):
+def test_faults(tmp_path: Path, where: str):
     if where == "memory":
         pytest.importorskip("upath")
     out = str(tmp_path) if where == "here" else f"memory://kept{tmp_path.name}"
-    keep_settings(out, {"model": "nano", "grids": (3, 2)})
-    keep_settings(out, {"model": "nano", "grids": (3, 2)})
-    with pytest.raises(ValueError, match=r"other options \(grids \[3, 2\], not None; model 'nano', not 'tiny'\)"):
-        keep_settings(out, {"model": "tiny"})
-    keep_settings(out, {"model": "tiny"}, anew=True)
     keep_faults(out, {"b": "broken", "a": "empty"})
     assert b'"a": "empty",\n "b": "broken"' in (place(out) / "masklet.faults.json").read_bytes()
     for _ in range(2):
         keep_faults(out, {})
-    assert list(names_below(place(out))) == ["masklet.corpus.json"]
+    assert list(names_below(place(out))) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,8 +13,9 @@ from ..video.images import DEFAULT_MAX_PIXELS
 from . import auto_corpus, auto_image, auto_plan, auto_video
 from .auto_corpus import CorpusWork, is_corpus
 from .auto_image import ImageJob
-from .auto_video import VideoFormat, VideoJob, is_video
+from .auto_video import VideoFiles, VideoFormat, VideoJob, is_video
 from .compute import FitText, check_compute, fitting
+from .model_choice import ModelChoice
 
 
 def auto(
@@ -100,15 +102,13 @@ def auto(
     later = _given(small_area=small_area, later_grid=None if grids is None else grids[0])
     formats = tuple(dict.fromkeys(format))
     spread = ray is not None or workers is not None
-    compute = model, image_size, device
+    chosen = ModelChoice(model, image_size, device)
     if is_corpus(inputs, spread) or plan:
         MaskletOptions(**of_videos, **later)
         named = str(Path(model).absolute()) if Path(model).is_file() else model  # workers have other working folders
         out = output if "://" in output else str(Path(output).absolute())
-        compute = named, image_size, device
-        work = CorpusWork(
-            out, formats, *compute, masks, of_videos | later, small_area, max_pixels, 1 if threads is None else threads
-        )
+        chosen, threads = replace(chosen, name=named), 1 if threads is None else threads
+        work = CorpusWork(out, formats, chosen, masks, of_videos | later, small_area, max_pixels, threads)
         if plan:
             auto_plan.run(inputs, work, corpus, json)
             return 0
@@ -119,14 +119,14 @@ def auto(
         raise ValueError("got --threads, which is for a corpus and for --plan: leave it out")
     paths = [Path(text) for text in inputs]
     if is_video(paths):
-        choices = of_videos | later
-        auto_video.run(VideoJob(paths[0], Path(output), formats, *compute, masks, choices, resume, max_pixels, quiet))
+        files = VideoFiles(paths[0], Path(output), formats)
+        auto_video.run(VideoJob(files, chosen, masks, of_videos | later, resume, max_pixels, quiet))
         return 0
     if of_videos or format or not resume:
         named = next(iter(of_videos), "format" if format else "no-resume").replace("_", "-")
         raise ValueError(f"got --{named}, which is for videos, with images")
     masks |= _given(small_area=small_area)
-    auto_image.run(ImageJob(tuple(paths), Path(output), *compute, masks, max_pixels, quiet))
+    auto_image.run(ImageJob(tuple(paths), Path(output), chosen, masks, max_pixels, quiet))
     return 0
 
 

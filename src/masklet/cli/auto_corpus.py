@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from ..video.images import DEFAULT_MAX_PIXELS, IMAGE_SUFFIXES
 from . import auto_image, auto_video
 from .auto_progress import Shown
-from .auto_video import VideoFormat, VideoJob
+from .auto_video import VideoFiles, VideoFormat
+from .model_choice import ModelChoice
 
 if TYPE_CHECKING:
     from ..evaluation.runs import Do, Pool, Unit
@@ -44,9 +45,7 @@ class CorpusWork:
 
     out: str
     formats: tuple[VideoFormat, ...]
-    model: str
-    image_size: int | None
-    device: str
+    model: ModelChoice
     masks: dict[str, Any]
     choices: dict[str, Any]
     small_area: int | None = None
@@ -56,8 +55,9 @@ class CorpusWork:
 
     def settings(self) -> dict[str, Any]:
         """What results depend on."""
-        names = ("model", "image_size", "device", "masks", "choices", "small_area", "formats", "threads")
-        return {name: getattr(self, name) for name in names}
+        model = {"model": self.model.name, "image_size": self.model.image_size, "device": self.model.device}
+        names = ("masks", "choices", "small_area", "formats", "threads")
+        return model | {name: getattr(self, name) for name in names}
 
     def __call__(self) -> Do:
         """Load the model."""
@@ -68,13 +68,12 @@ class CorpusWork:
         import cv2
         import torch
 
-        from ..checkpoints.load import load
         from ..inference.automatic import AutomaticMasks, AutomaticOptions
         from ..inference.automatic_masklets import AutomaticMasklets
 
         torch.set_num_threads(self.threads)
         cv2.setNumThreads(self.threads)
-        model = load(self.model, image_size=self.image_size, device=self.device)
+        model = self.model.load(quiet=True)  # workers share a terminal
         of_images = self.masks if self.small_area is None else {**self.masks, "small_area": self.small_area}
         of_videos = auto_video.masklet_options(model, self.masks, self.choices)
         return AutomaticMasks(model, AutomaticOptions.suited(model, **of_images)), AutomaticMasklets(model, of_videos)
@@ -108,11 +107,9 @@ class CorpusWork:
     def _video(self, generator: AutomaticMasklets, path: Path, made: Path) -> dict[str, int]:
         from ..video.frames import open_source
 
-        job = VideoJob(
-            path, made, self.formats, self.model, self.image_size, self.device, self.masks, self.choices, quiet=True
-        )
+        files = VideoFiles(path, made, self.formats)
         with open_source(path, max_pixels=self.max_pixels) as source, generator.generate(source) as masklets:
-            auto_video.write(job, masklets)
+            auto_video.write(files, masklets)
             return {"frames": len(source), "masks": len(masklets.ids)}
 
 
@@ -150,8 +147,9 @@ def is_corpus(given: list[str], spread: bool) -> bool:
 
 def run(given: str, work: CorpusWork, *, ray: str | None, workers: int | None, resume: bool, quiet: bool) -> int:
     """Do what is left of a corpus and say what was done; returns the exit code."""
+    from ..data.settings import keep_settings
     from ..evaluation.runs import Unit
-    from ..inference.corpus_files import forget, keep_faults, keep_settings, names_below, open_corpus, place
+    from ..inference.corpus_files import SETTINGS, forget, keep_faults, names_below, open_corpus, place
 
     pool = _pool(work, ray, workers)
     corpus = open_corpus(given)
@@ -159,8 +157,10 @@ def run(given: str, work: CorpusWork, *, ray: str | None, workers: int | None, r
     _check_places(corpus, work)
     if not resume:
         forget(work.out, corpus.items)  # first: whatever stops this, nothing old passes for a result of new options
-    keep_settings(work.out, work.settings(), anew=not resume)
-    finished = {name for name in names_below(place(work.out)) if name.endswith(".json")}
+    out = place(work.out)
+    advice = "give the same, or another folder, or --no-resume to do all again"
+    keep_settings(out / SETTINGS, work.settings(), advice, anew=not resume)
+    finished = {name for name in names_below(out) if name.endswith(".json")}
     left = [item for item in corpus.items if item.last_file not in finished]
     units = (Unit(item.kind, k, item.path) for k, item in enumerate(left))
     count = len(corpus.items)
@@ -193,7 +193,7 @@ def _pool(work: CorpusWork, ray: str | None, workers: int | None) -> Pool:
     if work.threads < 1:
         raise ValueError(f"got --threads {work.threads}, expected at least 1")
     if ray is not None:
-        return RayPool(ray, workers, cpus=work.threads, gpus=int(work.device.startswith("cuda")))
+        return RayPool(ray, workers, cpus=work.threads, gpus=int(work.model.device.startswith("cuda")))
     return ThisProcess() if workers in (None, 1) else Processes(workers)
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .download_bar import download_bar
+from .model_choice import ModelChoice
 from .output_folder import check_folder, make_output, refuse_overwriting
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ class ImageJob:
 
     images: tuple[Path, ...]
     out: Path
-    model: str
-    image_size: int | None
-    device: str
+    model: ModelChoice
     choices: dict[str, Any]
     max_pixels: int
     quiet: bool
@@ -41,13 +39,11 @@ def run(job: ImageJob) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ..checkpoints.load import load
     from ..inference.automatic import AutomaticMasks, AutomaticOptions
     from ..video.images import read_image
 
     _check(job.images, job.out)
-    with download_bar(job.model) as progress:
-        loaded = load(job.model, image_size=job.image_size, device=job.device, progress=progress)
+    loaded = job.model.load()
     generator = AutomaticMasks(loaded, AutomaticOptions.suited(loaded, **job.choices))
     console = Console(stderr=True, quiet=job.quiet, highlight=False, markup=False, emoji=False)
     say = partial(console.print, soft_wrap=True)

@@ -60,7 +60,7 @@ def measure(given: Sequence[str], work: CorpusWork) -> Measured:
     def processor() -> float:
         return time.process_time() / work.threads
 
-    clock = processor if work.device == "cpu" else time.perf_counter
+    clock = processor if work.model.device == "cpu" else time.perf_counter
     _, generator = work.generators()
     start = time.process_time()  # since this process began, so that imports count
     alone = AutomaticMasklets(generator.model, replace(generator.options, most_objects=1))
@@ -78,7 +78,7 @@ def measure(given: Sequence[str], work: CorpusWork) -> Measured:
         mask_bytes=means["mask_bytes"],
         frame_bytes=means["frame_bytes"],
         objects=means["objects"],
-        worker=f"{work.model}, {work.device}, threads: {work.threads}",
+        worker=f"{work.model.name}, {work.model.device}, threads: {work.threads}",
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..video.images import DEFAULT_MAX_PIXELS
-from .download_bar import download_bar
+from .model_choice import ModelChoice
 from .output_folder import check_folder, make_output, refuse_overwriting, remove_files
 
 if TYPE_CHECKING:
@@ -30,25 +30,12 @@ _PREVIEW_PERIOD = 2.0  # seconds
 
 
 @dataclass(frozen=True)
-class VideoJob:
-    """One run over a video.
-
-    Attributes:
-        masks: Changes of :class:`~masklet.inference.automatic.AutomaticOptions`.
-        choices: Changes of :class:`~masklet.inference.masklet_options.MaskletOptions`.
-    """
+class VideoFiles:
+    """A video and what is written of it."""
 
     video: Path
     out: Path
     formats: tuple[VideoFormat, ...]
-    model: str
-    image_size: int | None
-    device: str
-    masks: dict[str, Any]
-    choices: dict[str, Any]
-    resume: bool = True
-    max_pixels: int = DEFAULT_MAX_PIXELS
-    quiet: bool = False
 
     @property
     def name(self) -> str:
@@ -60,6 +47,24 @@ class VideoJob:
         """What is written, by kind."""
         endings = {"json": ".json", "preview": ".preview.jpg", "overlay": ".mp4", "objects": "", "unfinished": ".part"}
         return {kind: self.out / f"{self.name}_auto{ending}" for kind, ending in endings.items()}
+
+
+@dataclass(frozen=True)
+class VideoJob:
+    """One run over a video.
+
+    Attributes:
+        masks: Changes of :class:`~masklet.inference.automatic.AutomaticOptions`.
+        choices: Changes of :class:`~masklet.inference.masklet_options.MaskletOptions`.
+    """
+
+    files: VideoFiles
+    model: ModelChoice
+    masks: dict[str, Any]
+    choices: dict[str, Any]
+    resume: bool = True
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    quiet: bool = False
 
 
 def is_video(paths: list[Path]) -> bool:
@@ -80,32 +85,31 @@ def run(job: VideoJob) -> None:
     """Load, find, follow, write, and say what was done."""
     from rich.console import Console
 
-    from ..checkpoints.load import load
     from ..inference.automatic_masklets import AutomaticMasklets
     from ..inference.masklet_options import MaskletOptions
     from ..video.frames import open_source
 
     MaskletOptions(**job.choices)  # refuses what makes no sense before a model is loaded
-    check_folder(job.out)
+    files, places = job.files, job.files.places
+    check_folder(files.out)
     console = Console(stderr=True, quiet=job.quiet, highlight=False, markup=False, emoji=False)
     say = partial(console.print, soft_wrap=True)
-    places = job.places
-    with open_source(job.video, max_pixels=job.max_pixels) as source:
+    with open_source(files.video, max_pixels=job.max_pixels) as source:
         refuse_overwriting(source.files, [place for place in places.values() if place.is_file()])
-        with download_bar(job.model) as progress:
-            model = load(job.model, image_size=job.image_size, device=job.device, progress=progress)
+        model = job.model.load()
         options = masklet_options(model, job.masks, job.choices)
-        make_output(job.out)
+        make_output(files.out)
         if not job.resume and places["unfinished"].exists():
             shutil.rmtree(places["unfinished"])
         height, width = source.size
-        say(f"finding everything in {job.video.name}: {source.length} frames of {width} x {height} with {job.model}")
+        shape = f"{source.length} frames of {width} x {height}"
+        say(f"finding everything in {files.video.name}: {shape} with {job.model.name}")
         if places["unfinished"].exists():
             say(f"going on with {places['unfinished']}; --no-resume begins anew")
         clock = time.perf_counter()
         steps = AutomaticMasklets(model, options).stream(source, places["unfinished"])
         with _watched(job, steps, source, console) as masklets:
-            written = write(job, masklets)
+            written = write(files, masklets)
             say(f"{len(masklets.ids)} masklets in {time.perf_counter() - clock:.1f} s, wrote {', '.join(written)}")
     shutil.rmtree(places["unfinished"])
     places["preview"].unlink(missing_ok=True)
@@ -136,7 +140,7 @@ def _watched(job: VideoJob, steps: Iterable[MaskletsProgress], source: FrameSour
             text = f"{len(step.living)} objects live, {step.count} so far"
             bar.update(task, completed=step.frame + 1, description=text)
             if time.monotonic() - shown >= _PREVIEW_PERIOD:
-                _preview(job.places["preview"], source.frame(step.frame), step)
+                _preview(job.files.places["preview"], source.frame(step.frame), step)
                 shown = time.monotonic()
             if step.masklets is not None:
                 return step.masklets
@@ -155,28 +159,28 @@ def _preview(path: Path, picture: np.ndarray, step: MaskletsProgress) -> None:
     write_bytes(path, cv2.imencode(".jpg", drawn[:, :, ::-1])[1].tobytes())
 
 
-def write(job: VideoJob, masklets: Masklets) -> list[str]:
+def write(files: VideoFiles, masklets: Masklets) -> list[str]:
     """Write all that was asked for; returns what it is."""
     from ..masks.nesting import label_map
     from ..video.mask_files import is_written_mask
     from ..video.overlay_video import OverlayVideoWriter
     from ..video.writer import ObjectPngWriter
 
-    places, source = job.places, masklets.source
-    remove_files([path for path in places["objects"].rglob("*.png") if is_written_mask(path)], job.out)
+    places, source = files.places, masklets.source
+    remove_files([path for path in places["objects"].rglob("*.png") if is_written_mask(path)], files.out)
     with ExitStack() as stack:
-        if "overlay" in job.formats:
+        if "overlay" in files.formats:
             overlay = stack.enter_context(OverlayVideoWriter(places["overlay"], source.size, fps=source.fps))
-        if "objects" in job.formats:
+        if "objects" in files.formats:
             objects = stack.enter_context(ObjectPngWriter(places["objects"], source.size))
-        for frame in masklets if job.formats else ():
-            if "objects" in job.formats:
+        for frame in masklets if files.formats else ():
+            if "objects" in files.formats:
                 objects.add(frame.frame, frame.masks)
-            if "overlay" in job.formats:
+            if "overlay" in files.formats:
                 labels = _numbered(label_map([one.rle() for one in frame.values()], source.size), list(frame))  # pyright: ignore[reportArgumentType]
                 overlay.add(frame.frame, {i: labels == i for i in frame}, frame=source.frame(frame.frame))
-    masklets.write_sa_v(job.out, job.name)
-    return [str(places[kind]) for kind in ("json", *job.formats)]
+    masklets.write_sa_v(files.out, files.name)
+    return [str(places[kind]) for kind in ("json", *files.formats)]
 
 
 def _numbered(labels: np.ndarray, ids: list[int]) -> np.ndarray:

@@ -10,6 +10,7 @@ import tyro
 
 from ..video.images import DEFAULT_MAX_PIXELS
 from .compute import FitText
+from .model_choice import ModelChoice
 from .prompt_text import video_prompts
 from .track import Job, Texts, run
 
@@ -46,7 +47,7 @@ def demo(
     points = list(point) or ([] if box else list(CLICKS))
     prompts = video_prompts(points, [], box, [])
     path = str(clip_path()) if source is None else source
-    run(Job(path, prompts, output, ["png", "overlay"], model, image_size, fit, max_pixels=max_pixels))
+    run(Job(path, prompts, output, ["png", "overlay"], ModelChoice(model, image_size), fit, max_pixels=max_pixels))
     return 0
 
 

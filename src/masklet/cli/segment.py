@@ -11,7 +11,7 @@ import tyro
 
 from ..video.images import DEFAULT_MAX_PIXELS
 from .compute import FitText, check_compute, fitting
-from .download_bar import download_bar
+from .model_choice import ModelChoice
 from .output_folder import check_folder, make_output, refuse_overwriting, remove_files
 from .prompt_text import mask_from, numbers
 
@@ -61,7 +61,6 @@ def segment(
     import numpy as np
     from rich.console import Console
 
-    from ..checkpoints.load import load
     from ..inference.image import ImagePredictor
     from ..video.atomic import write_bytes
     from ..video.images import read_image
@@ -82,9 +81,7 @@ def segment(
     best, drawn, notes = (output / f"{image.stem}{ending}" for ending in (".png", ".overlay.png", ".json"))
     earlier = candidates(output, image.stem)
     refuse_overwriting([image] if mask is None else [image, mask], [best, drawn, notes, *earlier])
-    with download_bar(model) as progress:
-        loaded = load(model, image_size=image_size, device=device, progress=progress)
-    predictor = ImagePredictor(loaded, fit=how)
+    predictor = ImagePredictor(ModelChoice(model, image_size, device).load(), fit=how)
     predictor.set_image(picture)
     common = {
         "points": [xy for xy, _ in clicks] or None,

@@ -15,8 +15,8 @@ import tyro
 from ..tracker import Direction
 from ..video.images import DEFAULT_MAX_PIXELS
 from .compute import FitText, check_compute, fitting
-from .download_bar import download_bar
 from .frame_range import frame_range
+from .model_choice import ModelChoice
 from .output import PLACES, SCORES, Format, check_output, write_results
 from .output_folder import check_folder, refuse_overwriting
 from .prompt_text import PromptText, mask_from, video_prompts
@@ -87,7 +87,8 @@ def track(
         raise ValueError("there is nothing to track: give --point, --box or --mask")
     formats: list[Format] = list(dict.fromkeys(format)) or ["png"]
     where = start, stop, direction, scene_cuts, region_of_interest, session
-    run(Job(source, prompts, output, formats, model, image_size, fit, device, *where, max_pixels, quiet))
+    chosen = ModelChoice(model, image_size, device)
+    run(Job(source, prompts, output, formats, chosen, fit, *where, max_pixels, quiet))
     return 0
 
 
@@ -99,10 +100,8 @@ class Job:
     prompts: dict[tuple[int, int], PromptText]
     out: Path
     formats: list[Format]
-    model: str = "nano"
-    image_size: int | None = None
+    model: ModelChoice = ModelChoice()  # noqa: RUF009 - frozen
     fit: str = "stretch"
-    device: str = "cpu"
     start: int | None = None
     stop: int | None = None
     direction: Direction = "both"
@@ -118,13 +117,12 @@ def run(job: Job) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ..checkpoints.load import load
     from ..inference.options import SessionOptions
     from ..inference.region_session import RegionSession
     from ..inference.session import VideoSession
     from ..video.frames import open_source
 
-    check_compute(job.device, job.image_size)
+    check_compute(job.model.device, job.model.image_size)
     options = SessionOptions(fit=fitting(job.fit), scene_cuts=job.scene_cuts)
     console = Console(stderr=True, quiet=job.quiet, highlight=False, markup=False, emoji=False)
     say = partial(console.print, soft_wrap=True)
@@ -132,8 +130,7 @@ def run(job: Job) -> None:
         prompted = sorted({frame for frame, _ in job.prompts})
         wanted = frame_range(prompted, job.start, job.stop, job.direction, source.length)
         _check(job, source)
-        with download_bar(job.model) as progress:
-            model = load(job.model, image_size=job.image_size, device=job.device, progress=progress)
+        model = job.model.load()
         if job.region_of_interest is None:
             session = VideoSession(source, model, options=options)
         else:
@@ -142,7 +139,7 @@ def run(job: Job) -> None:
             _prompt(session, frame, object_id, prompt)
         frames = "frames" if source.length is None else f"{source.length} frames"
         height, width = source.size
-        say(f"tracking through {Path(source.name).name}: {frames} of {width} x {height} with {job.model}")
+        say(f"tracking through {Path(source.name).name}: {frames} of {width} x {height} with {job.model.name}")
         if wanted.begin not in wanted:
             say(f"tracking begins at frame {wanted.begin}, the nearest prompt; the way to the range is not written")
         columns = (

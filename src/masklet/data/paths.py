@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol, TypeVar, cast, runtime_checkable
 
+from ..video.atomic import write_bytes
 from ..video.folder import natural_key
 
 T = TypeVar("T")
@@ -144,6 +145,19 @@ def read_json(path: DataPath) -> Any:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise BrokenAnnotations(path, f"it cannot be parsed as JSON ({error})") from error
+
+
+def write_file(path: DataPath, data: bytes) -> None:
+    """Write a whole file at once; a local one is complete or absent.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if isinstance(path, Path):
+        write_bytes(path, data)
+    else:
+        remote: Any = path
+        remote.fs.pipe_file(remote.path, data)
 
 
 def read_lines(path: DataPath) -> list[str]:

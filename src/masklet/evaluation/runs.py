@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from ..data.settings import keep_settings
 from ..video.atomic import write_bytes
 
 SETTINGS = "settings.json"
@@ -142,7 +143,7 @@ def run_units(
         ValueError: The folder holds a run with other settings (they are named), or a damaged result.
         OSError: A result cannot be written.
     """
-    _keep_settings(folder / SETTINGS, json.loads(json.dumps(settings)))
+    keep_settings(folder / SETTINGS, settings, "take another folder, or remove it")
     left = []
     for unit in units:
         path = folder / unit.file
@@ -164,23 +165,6 @@ def attempt(do: Do, unit: Unit) -> Done:
     except FAULTS as error:
         text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
         return Done(unit, fault=text or type(error).__name__)
-
-
-def _keep_settings(path: Path, settings: dict[str, Any]) -> None:
-    if not path.exists():
-        write_bytes(path, json.dumps(settings, indent=1).encode())
-        return
-    before = _read(path)
-    changed = [
-        f"{key}: {before.get(key)!r} -> {settings.get(key)!r}"
-        for key in sorted(before.keys() | settings.keys())
-        if before.get(key) != settings.get(key)
-    ]
-    if changed:
-        raise ValueError(
-            f"{path.parent} holds an evaluation with other settings ({'; '.join(changed)}): take another folder, or "
-            "remove it"
-        )
 
 
 def _kept(path: Path, unit: Unit) -> Any:

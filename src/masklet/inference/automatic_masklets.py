@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ..data.settings import keep_settings
 from ..masks import rle
 from ..masks.components import repair_rle
-from ..video.atomic import make_folder, write_bytes
 from ..video.frames import FrameSource, open_source
 from ..video.reader import EndOfStream
 from .automatic import AutomaticMask, AutomaticMasks
@@ -98,11 +98,13 @@ class AutomaticMasklets:
         if video.length is None:
             raise ValueError(f"{video.name} is a stream, which cannot be gone on with: leave the folder out")
         settings, saved = folder / SETTINGS, folder / SESSION
-        if saved.exists():
-            _check_settings(settings, self.options)
+        begun = saved.exists()
+        if begun and not settings.exists():
+            raise ValueError(f"{settings} is missing, so that the run cannot go on: remove {folder}")
+        plain = json.loads(json.dumps(asdict(self.options), default=np.ndarray.tolist))
+        keep_settings(settings, plain, "give the same, or another folder", anew=not begun)
+        if begun:
             return VideoSession.load(saved, video, self.model, autosave=True)
-        make_folder(folder)
-        write_bytes(settings, json.dumps(_plain(self.options), indent=1).encode())
         return VideoSession(video, self.model, options=options, autosave=saved)
 
     def _frames(self, session: VideoSession, masklets: Masklets) -> Iterator[MaskletsProgress]:
@@ -233,22 +235,3 @@ def _is_there(source: FrameSource, t: int) -> bool:
 
 def _rle(one: Any) -> rle.Rle:
     return one.rle()
-
-
-def _plain(options: MaskletOptions) -> dict[str, Any]:
-    """Options as JSON holds them."""
-    return json.loads(json.dumps(asdict(options), default=np.ndarray.tolist))
-
-
-def _check_settings(path: Path, options: MaskletOptions) -> None:
-    """Raise ValueError unless a folder's run has these options."""
-    try:
-        known = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        raise ValueError(f"{path} is missing or damaged, so that the run cannot go on: remove {path.parent}") from None
-    wanted = _plain(options)
-    other = [f"{name} {known.get(name)!r}, not {value!r}" for name, value in wanted.items() if known.get(name) != value]
-    if other:
-        raise ValueError(
-            f"{path.parent} has a run with other options ({'; '.join(other)}): give the same, or another folder"
-        )

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from ..data.frames import MOVIES
-from ..data.paths import DataPath, data_path, files_in, read_lines
-from ..video.atomic import replacing, write_bytes
+from ..data.paths import DataPath, data_path, files_in, read_lines, write_file
+from ..video.atomic import replacing
 from ..video.folder import natural_key
 from ..video.images import IMAGE_SUFFIXES
 
@@ -202,28 +202,6 @@ def forget(results: str, items: Iterable[CorpusItem]) -> None:
         remote.fs.rm([f"{remote.path.rstrip('/')}/{name}" for name in found])
 
 
-def keep_settings(results: str, settings: Mapping[str, Any], *, anew: bool = False) -> None:
-    """Write what results depend on beside them, or see that it is what it was.
-
-    Raises:
-        ValueError: The folder has results of other settings, which are named.
-        OSError: It cannot be written.
-    """
-    plain, path = json.loads(json.dumps(settings)), place(results) / SETTINGS
-    known = json.loads(path.read_bytes()) if path.is_file() and not anew else plain
-    other = [
-        f"{name} {known.get(name)!r}, not {plain.get(name)!r}"
-        for name in sorted(known.keys() | plain.keys())
-        if known.get(name) != plain.get(name)
-    ]
-    if other:
-        raise ValueError(
-            f"{results} has results with other options ({'; '.join(other)}): give the same, or another folder, or "
-            "--no-resume to do all again"
-        )
-    _write(path, json.dumps(plain, indent=1).encode())
-
-
 def keep_faults(results: str, faults: Mapping[str, str]) -> None:
     """Write what could not be done and why; without any the file goes away.
 
@@ -232,18 +210,9 @@ def keep_faults(results: str, faults: Mapping[str, str]) -> None:
     """
     path: Any = place(results) / FAULTS
     if faults:
-        _write(path, json.dumps(dict(sorted(faults.items())), indent=1, ensure_ascii=False).encode())
+        write_file(path, json.dumps(dict(sorted(faults.items())), indent=1, ensure_ascii=False).encode())
     elif path.is_file():
         path.unlink()
-
-
-def _write(target: DataPath, data: bytes) -> None:
-    """Write a whole file at once; raises OSError if that fails."""
-    if isinstance(target, Path):
-        write_bytes(target, data)
-    else:
-        remote: Any = target
-        remote.fs.pipe_file(remote.path, data)
 
 
 def place(text: str) -> DataPath:

@@ -1,6 +1,6 @@
 // The annotation page: what is on it and where.
 
-import { get, post } from "./api.js";
+import { post } from "./api.js";
 import { brushSize } from "./brush.js";
 import { editCommands } from "./commands.js";
 import { Editor } from "./editor.js";
@@ -9,8 +9,7 @@ import { showHelp } from "./help.js";
 import { icon } from "./icons.js";
 import { Keys, written } from "./keys.js";
 import { t } from "./language.js";
-import { MaskStore } from "./mask_store.js";
-import { ask, attempt, confirmed, notice } from "./notices.js";
+import { ask, attempt, confirmed, explain, notice } from "./notices.js";
 import { ObjectsPanel } from "./objects_panel.js";
 import { Pointers } from "./pointers.js";
 import { switchTheme } from "./settings.js";
@@ -66,28 +65,10 @@ function connection(editor) {
   return dot;
 }
 
-/** Masks that were handed in or proposed, dashed where the session has none of its own. */
-function showStored(editor) {
-  const { id } = editor.video;
-  const masks = new MaskStore(
-    editor.video,
-    async (first, count) => (await get(`videos/${id}/masks`, { first, count })).masks,
-  );
-  const show = () => {
-    const objects = editor.session.objects.filter(
-      (one) => one.origin !== "manual" && !one.prompted.length && !one.tracked?.length,
-    );
-    editor.viewer.guests = objects.map((object) => ({ object, masks }));
-    if (objects.length) masks.want(editor.frame, editor.player.direction);
-  };
-  masks.changed.on(() => editor.stage.invalidate("masks"));
-  editor.session.changed.on(show);
-  editor.player.moved.on(show);
-}
-
 /** An answer to the lost lease: the task is taken again, or left. */
 async function leaseLost(task, context, error) {
-  const again = await ask(t("lease.lost"), h("p", {}, error ?? t("lease.lost_note")), { accept: t("lease.again") });
+  const why = h("p", {}, explain({ kind: "lease_lost", message: error }));
+  const again = await ask(t("lease.lost"), why, { accept: t("lease.again") });
   if (!again) return context.go(`projects/${task.project}/tasks`);
   if (await attempt(() => post(`tasks/${task.id}/claim`))) context.reload();
   else context.go(`projects/${task.project}/tasks`);
@@ -197,7 +178,6 @@ export function annotateScreen(context, task) {
 
   session.lost.on((error) => leaseLost(task, context, error));
   editor.timeline.ranged.on(() => panel.drawPosition());
-  showStored(editor);
   const warn = (event) => !leaving && session.live.unanswered && event.preventDefault();
   addEventListener("beforeunload", warn);
   window.maskletEditor = editor; // for tests and the curious

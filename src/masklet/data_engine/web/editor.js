@@ -6,6 +6,7 @@ import { Signal } from "./signal.js";
 import { makeTools } from "./tools.js";
 import { Viewer } from "./viewer.js";
 import { Session } from "./session.js";
+import { Stored } from "./stored.js";
 
 /** Samples of the response to clicks: {ms: pointer up until the mask is on the screen, server, frame, object}. */
 window.maskletTimings = [];
@@ -52,18 +53,20 @@ export class Editor {
     this.stage = this.viewer.stage;
     this.player = this.viewer.player;
     this.timeline = this.viewer.timeline;
+    this.stored = new Stored(this);
     this.tools = makeTools(this);
     this.tool = this.tools[0];
     this.viewer.tool = () => this.tool;
     this.viewer.dots = (object, frame) => this.session.dots(object, frame);
     this.viewer.held = (object) => this.tool.holds?.(object) ?? false;
     this.session.changed.on((error) => this.#sessionChanged(error));
+    this.session.edited.on(() => (this.suggestions = [])); // they were of masks that are no more
     this.session.scored.on(() => this.#lanes());
     this.session.tracked.on((frame) => this.#follow(frame));
     this.session.live.status.on((status) => status === "open" && this.session.masks.invalidate(this.player.frame));
     this.timeline.picked.on((number) => this.select(number));
     this.viewer.looked.on(() => this.#lanes());
-    this.player.moved.on(() => this.tool.id === "polygon" && this.tool.cancel());
+    this.player.moved.on((frame) => this.tool.moved?.(frame));
   }
 
   close() {
@@ -144,12 +147,13 @@ export class Editor {
     return number;
   }
 
-  /** What brush and polygon begin with. */
+  /** What brush and polygon begin with: the object's mask, else what a model or a file has of it. */
   target({ quiet = false } = {}) {
     if (!this.viewer.ready) return null;
     const object = this.selected;
     if (!object && quiet) return null;
-    const record = object && this.session.masks.get(object.number, this.frame);
+    const own = object && this.session.masks.get(object.number, this.frame);
+    const record = own ?? (object && this.stored.get(object.number, this.frame));
     const shape = record?.counts ? this.session.masks.shape(record) : {};
     return { frame: this.frame, object: object?.number ?? null, colour: object?.colour ?? "#3b82f6", ...shape };
   }
@@ -183,6 +187,12 @@ export class Editor {
       await this.session.paint(frame, object ?? (await this.ensureObject()), counts);
       say(t("say.painted", { frame }));
     });
+  }
+
+  /** Makes what a model or a file has of the object on this frame a mask of the session, to be tracked from. */
+  takeStored() {
+    const record = this.viewer.ready && this.selected && this.stored.get(this.selected.number, this.frame);
+    return record ? this.paint(this.frame, this.selected.number, record.counts) : undefined;
   }
 
   clear() {

@@ -1,7 +1,7 @@
 // Notices in a corner, sentences for screen readers, questions in dialogs.
 
 import { button, field, h } from "./elements.js";
-import { t } from "./language.js";
+import { known, language, t } from "./language.js";
 
 /** Says something to a screen reader only. */
 export function say(text) {
@@ -24,7 +24,9 @@ export function notice(text, kind = "") {
 export function explain(error) {
   if (error.kind === "offline" || error instanceof TypeError) return t("error.offline");
   if (error.kind === "lease_lost" && !error.message) return t("lease.lost_note");
-  return error.message || t("error.unknown");
+  if (!error.message || language() === "en") return error.message || t("error.unknown");
+  const kind = `error.kind.${error.kind}`; // the server's sentences are English: what it is about comes first
+  return t("error.said", { what: known(kind) ? t(kind) : t("error.title"), sentence: error.message });
 }
 
 /** Runs something and shows what goes wrong. */

@@ -2,6 +2,7 @@
 
 import { button, field, h, replace, select } from "./elements.js";
 import { icon } from "./icons.js";
+import { Returned } from "./judgements.js";
 import { known, t } from "./language.js";
 import { ask, askText, attempt, confirmed } from "./notices.js";
 import { CORRECTIONS } from "./session.js";
@@ -24,6 +25,7 @@ export class ObjectsPanel {
     this.element = h(
       "aside",
       { class: "side", "aria-label": t("objects.panel") },
+      new Returned(editor).element,
       h(
         "section",
         {},
@@ -54,6 +56,7 @@ export class ObjectsPanel {
     editor.changed.on(() => this.draw());
     editor.viewer.looked.on(() => this.draw());
     editor.player.moved.on(() => this.drawPosition());
+    editor.stored.changed.on(() => this.drawPosition());
     this.draw();
   }
 
@@ -131,6 +134,7 @@ export class ObjectsPanel {
     const tool = (key, run, more = {}) => button(t(`object.${key}`), here(run), { kind: "small", ...more });
     this.tool = {
       rename: tool("rename", (object) => this.rename(object)),
+      take: tool("take", () => editor.takeStored()),
       clear: tool("clear", () => editor.clear()),
       trim: tool("trim", (object) => editor.act("trim", { object, ...editor.marked })),
       split: tool("split", (object) => editor.split(object)),
@@ -156,6 +160,8 @@ export class ObjectsPanel {
     this.toolsNote.textContent = t("object.range", {
       span: range ? t("range.span", { first: range[0], last: range[1] }) : t("range.all"),
     });
+    this.tool.take.hidden = object.origin === "manual";
+    this.tool.take.disabled = !editor.stored.get(object.number, frame);
     this.tool.clear.disabled =
       !object.prompted.includes(frame) && !editor.session.masks.get(object.number, frame)?.prompted;
     this.tool.trim.disabled = !range;

@@ -1,6 +1,8 @@
 // A polygon around the object: of its mask's outline, or drawn corner by corner. Enter makes it the mask, Escape drops it.
 
 import { countsOf, maskCanvas } from "./brush.js";
+import { t } from "./language.js";
+import { notice } from "./notices.js";
 import { simplified } from "./outlines.js";
 
 const TOLERANCE = 1.5; // pixels of the video that an outline may be off
@@ -23,6 +25,8 @@ export class Polygon {
   #hover = null;
   #target = null;
   #told = false;
+  #drawn = false; // by hand, not only the outline that was there
+  #waiting = new Map(); // frame -> what was drawn there when another frame was shown
 
   constructor(editor) {
     this.editor = editor;
@@ -32,9 +36,10 @@ export class Polygon {
     return this.rings.length > 0 || this.#open !== null;
   }
 
-  /** Takes the outline of the mask that is there. */
+  /** Takes the outline of the mask that is there, unless something waits here. */
   begin() {
     this.cancel();
+    if (this.#takeUp(this.editor.frame)) return;
     const target = this.editor.target({ quiet: true });
     if (!target?.loops) return;
     this.#target = target;
@@ -44,8 +49,31 @@ export class Polygon {
     this.#changed();
   }
 
+  /** Another frame is shown: what was drawn waits on its own, and is there when one comes back. */
+  moved(frame) {
+    if (this.#drawn && this.edits) {
+      const { rings } = this;
+      this.#waiting.set(this.#target.frame, { rings, open: this.#open, target: this.#target });
+      notice(t("polygon.waits", { frame: this.#target.frame }));
+    }
+    this.cancel();
+    this.#takeUp(frame);
+  }
+
+  /** Goes on with what waits on a frame; false: nothing does. */
+  #takeUp(frame) {
+    const kept = this.#waiting.get(frame);
+    if (!kept || ![null, this.editor.viewer.selected].includes(kept.target.object)) return false;
+    this.#waiting.delete(frame);
+    this.rings = kept.rings;
+    [this.#open, this.#target, this.#drawn] = [kept.open, kept.target, true];
+    this.#changed();
+    return true;
+  }
+
   down({ point, inside }, event) {
     const near = this.#near(point);
+    this.#drawn = true;
     if (event.button === 2 || event.altKey) {
       if (near) this.#removeCorner(near);
       return this.#changed();
@@ -107,6 +135,7 @@ export class Polygon {
   cancel() {
     this.rings = [];
     this.#open = this.#grabbed = this.#target = null;
+    this.#drawn = false;
     this.#changed();
   }
 

@@ -5,8 +5,9 @@ import { reviewCommands } from "./commands.js";
 import { button, h, replace } from "./elements.js";
 import { showHelp } from "./help.js";
 import { icon } from "./icons.js";
+import { judgementRow } from "./judgements.js";
 import { Keys } from "./keys.js";
-import { moment, number, percent, t } from "./language.js";
+import { number, percent, t } from "./language.js";
 import { MaskStore } from "./mask_store.js";
 import { attempt, notice } from "./notices.js";
 import { Pointers } from "./pointers.js";
@@ -91,21 +92,7 @@ class Review {
     replace(
       this.judgements,
       judgements.length
-        ? judgements.map((one) =>
-            h(
-              "li",
-              {},
-              h(
-                "div",
-                { class: "row between" },
-                h("b", {}, one.verdict ? t(`verdict.${one.verdict}`) : t("review.comment")),
-                h("small", {}, `${one.user ?? ""} · ${moment(one.created)}`),
-              ),
-              one.comment && h("p", {}, one.comment),
-              one.frame !== null &&
-                button(t("frame", { frame: one.frame }), () => this.viewer.player.seek(one.frame), { kind: "small" }),
-            ),
-          )
+        ? judgements.map((one) => judgementRow(one, (frame) => this.viewer.player.seek(frame)))
         : h("li", { class: "empty" }, t("review.no_judgements")),
     );
   }

@@ -14,6 +14,8 @@ export const CORRECTIONS = ["blend", "override", "barrier"];
 
 const NEW_MASKS = new Set(["clear", "undo", "redo", "object_remove", "trim", "swap", "merge", "split"]);
 
+const MADE_HERE = new Set(["prompt", "mask", "lock", "unlock"]);
+
 export const uuid = () =>
   crypto.randomUUID?.() ??
   [...crypto.getRandomValues(new Uint8Array(16))]
@@ -35,6 +37,7 @@ export class Session {
   scored = new Signal();
   tracked = new Signal();
   lost = new Signal();
+  edited = new Signal(); // masks are others now, or no longer followed
   objects = [];
   undo = null;
   redo = null;
@@ -91,6 +94,7 @@ export class Session {
         this.masks.invalidate(this.frame());
         this.#scoreSoon();
       }
+      if (NEW_MASKS.has(kind) || MADE_HERE.has(kind)) this.edited.emit();
       return reply;
     } finally {
       this.pending--;
@@ -207,6 +211,7 @@ export class Session {
       this.#tracking = false;
       this.running = null;
       this.left = 0;
+      this.edited.emit();
       this.changed.emit(event.error ?? null);
       this.#scoreSoon();
     } else if (event.event === "lease_lost") {

@@ -70,7 +70,7 @@ export async function videosTab(context, project) {
       t(`video.${video.state}`),
       video.error && `: ${video.error}`,
     ),
-    video.width ? `${video.width} × ${video.height}` : "–",
+    video.width ? `${video.width}\u00a0×\u00a0${video.height}` : "–",
     number(video.frames),
     number(video.fps, 2),
     h(

@@ -135,7 +135,9 @@ export class Viewer {
     const own = this.objects
       .filter((one) => this.visible(one.number) && !this.held(one.number))
       .map((one) => item(this.masks, one, { active: one.number === this.selected }));
-    const others = this.guests.map(({ object, masks }) => item(masks, object, { dashed: true }));
+    const others = this.guests
+      .filter(({ object }) => !this.held(object.number))
+      .map(({ object, masks }) => item(masks, object, { dashed: true }));
     const pixel = 1 / this.stage.view.scale;
     paintMasks(context, [...others, ...own].filter(Boolean), this.mode, { pixel, ...this.video });
   }
