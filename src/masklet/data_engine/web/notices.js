@@ -25,8 +25,9 @@ export function explain(error) {
   if (error.kind === "offline" || error instanceof TypeError) return t("error.offline");
   if (error.kind === "lease_lost" && !error.message) return t("lease.lost_note");
   if (!error.message || language() === "en") return error.message || t("error.unknown");
-  const kind = `error.kind.${error.kind}`; // the server's sentences are English: what it is about comes first
-  return t("error.said", { what: known(kind) ? t(kind) : t("error.title"), sentence: error.message });
+  // the server's sentences are English: what it is about comes first
+  const what = known(`error.kind.${error.kind}`) ? t(`error.kind.${error.kind}`) : t("error.title");
+  return t("error.said", { what, sentence: error.message });
 }
 
 /** Runs something and shows what goes wrong. */
