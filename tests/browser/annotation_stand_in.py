@@ -24,6 +24,7 @@ from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import JSONResponse
 
+from masklet.data_engine.session_view import stretches
 from masklet.masks import rle
 
 WEB = Path(__file__).parents[2] / "src" / "masklet" / "data_engine" / "web"
@@ -34,7 +35,10 @@ POLICY = (
 WIDTH, HEIGHT, FRAMES, FPS = 480, 270, 240, 24.0
 RADIUS = 30
 CREATED = "2025-01-02T10:00:00Z"
-UNDONE = ("prompt", "mask", "clear", "object_remove", "lock", "unlock", "trim", "swap", "merge", "split", "propagate")
+UNDONE = (
+    "prompt", "mask", "clear", "object_remove", "lock", "unlock", "absent", "present", "trim", "swap", "merge", "split",
+    "propagate",
+)  # fmt: skip
 
 HISTORY = {"mask": "prompt", "object_remove": "remove"}
 """What the history of a session calls actions that have another name there."""
@@ -67,6 +71,9 @@ def disc_counts(x: float, y: float, radius: float = RADIUS) -> str:
     return rle.encode((columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2 <= radius**2)["counts"]
 
 
+EMPTY = rle.encode(np.zeros((HEIGHT, WIDTH), bool))["counts"]
+
+
 def confidence(t: int) -> float:
     """Sure at first, doubtful around two frames."""
     return round(float(0.97 - 0.5 * np.exp(-(((t - 90) / 9) ** 2)) - 0.3 * np.exp(-(((t - 170) / 5) ** 2))), 3)
@@ -85,6 +92,7 @@ class Target:
     painted: set[int] = field(default_factory=set)
     locks: list[list[int]] = field(default_factory=list)
     absent: list[list[int]] = field(default_factory=list)
+    said_absent: set[int] = field(default_factory=set)
     active: list[int] | None = None
 
     @property
@@ -156,12 +164,21 @@ class StandIn:
                 "tracked": [],
                 "locks": one.locks,
                 "active": one.active,
-                "absent": one.absent,
+                "absent": one.absent + stretches(one.said_absent),
+                "said_absent": stretches(one.said_absent),
                 "edits": sorted(one.painted),
             }
             for one in self.targets.values()
         ]
-        nothing = {"prompted": [], "tracked": [], "locks": [], "active": None, "absent": [], "edits": []}
+        nothing = {
+            "prompted": [],
+            "tracked": [],
+            "locks": [],
+            "active": None,
+            "absent": [],
+            "said_absent": [],
+            "edits": [],
+        }
         objects += [{**AUTOMATIC, **nothing}] if self.automatic else []
         return {
             "objects": objects,
@@ -565,7 +582,7 @@ def _done(memory: StandIn, message: dict[str, Any]) -> dict[str, Any]:
     kind, number, t = message["kind"], message.get("object"), message.get("frame")
     if kind in UNDONE:
         objects = [one for one in (number, message.get("other")) if one is not None]
-        event = {"kind": HISTORY.get(kind, kind), "objects": objects, "frame": t, "last": None}
+        event = {"kind": HISTORY.get(kind, kind), "objects": objects, "frame": t, "last": message.get("last")}
         memory.undo.append((event, copy.deepcopy(memory.targets)))
         memory.redo.clear()
     if kind in ("undo", "redo"):
@@ -601,6 +618,8 @@ def _done(memory: StandIn, message: dict[str, Any]) -> dict[str, Any]:
 
 def _changed(target: Target, message: dict[str, Any]) -> dict[str, Any]:
     kind, t = message["kind"], message.get("frame")
+    if kind in ("prompt", "mask"):
+        target.said_absent.discard(t)
     if kind == "object_change":
         target.name = message.get("label") or target.name
         target.colour = message.get("colour") or target.colour
@@ -626,6 +645,16 @@ def _changed(target: Target, message: dict[str, Any]) -> dict[str, Any]:
     elif kind in ("lock", "unlock"):
         span = [message.get("first") or 0, FRAMES - 1 if message.get("last") is None else message["last"]]
         target.locks = [span] if kind == "lock" else []
+    elif kind in ("absent", "present"):
+        for frame in range(t, (t if message.get("last") is None else message["last"]) + 1):
+            for table in (target.points, target.boxes, target.masks):
+                table.pop(frame, None)
+            if kind == "absent":
+                target.said_absent.add(frame)
+                target.masks[frame] = EMPTY
+            else:
+                target.said_absent.discard(frame)
+        return {"mask": target.mask(t)} if kind == "absent" else {}
     elif kind == "trim":
         target.active = [message["first"], message["last"]]
         target.masks = {t: v for t, v in target.masks.items() if message["first"] <= t <= message["last"]}
@@ -645,7 +674,7 @@ async def _track(memory: StandIn, message: dict[str, Any]) -> None:
         if memory.running.get("stop_now"):
             break
         for at, target in enumerate(memory.targets.values()):
-            if t not in target.prompted:
+            if t not in target.prompted and t not in target.said_absent:
                 x, y = centre(t)
                 target.masks[t] = disc_counts(x, y) if at == 0 else disc_counts(365 - t / 2, 195, 24)
         count += 1

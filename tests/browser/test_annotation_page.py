@@ -260,6 +260,57 @@ def test_brush_and_eraser_become_masks(opened):
     one.shot("annotate_brush")
 
 
+def test_an_object_is_said_to_be_absent(opened):
+    one = opened(memory=with_objects())
+    one.task()
+    page, target = one.page, one.memory.targets[1]
+    page.keyboard.press("1")
+    button = page.get_by_role("button", name="Not visible", exact=True)
+    assert button.get_attribute("aria-pressed") == "false"
+    page.keyboard.press("v")  # on this frame
+    one.until(lambda: target.said_absent == {0})
+    one.when("!maskletEditor.session.masks.shape(maskletEditor.session.masks.get(1, 0)).loops.length")
+    assert page.locator("#status").inner_text() == "Not visible: Object 1, frame 0"
+    one.until(lambda: button.get_attribute("aria-pressed") == "true")
+    page.click("text=Clear frame")  # that is taken back
+    one.until(lambda: target.said_absent == set())
+    for key, frame in (("i", 30), ("o", 40)):
+        page.evaluate(f"maskletEditor.player.seek({frame})")
+        page.keyboard.press(key)
+    button.click()  # on the marked range
+    one.until(lambda: target.said_absent == {*range(30, 41)})
+    assert page.locator(".lane").count() == 2
+    one.until(lambda: button.get_attribute("aria-pressed") == "true")
+    one.shot("annotate_absent")
+    page.keyboard.press("Control+z")
+    one.until(lambda: one.memory.targets[1].said_absent == set())
+    one.until(lambda: button.get_attribute("aria-pressed") == "false")
+    page.keyboard.press("v")
+    one.until(lambda: len(one.memory.targets[1].said_absent) == 11)
+    one.settled()
+    page.keyboard.press("v")
+    one.until(lambda: one.memory.targets[1].said_absent == set())
+    assert one.kinds() == ["absent", "present", "absent", "undo", "absent", "present"]
+
+
+def test_erasing_all_of_a_mask_says_that_the_object_is_absent(opened):
+    one = opened(memory=with_objects(1))
+    one.task()
+    one.when("maskletEditor.session.masks.get(1, 0)")
+    for _ in range(9):
+        one.page.keyboard.press("]")
+    one.page.keyboard.press("e")
+    one.drag((400, 20), (410, 20))  # nothing is erased there
+    one.drag((90, 135), (95, 135))
+    one.until(lambda: one.memory.targets[1].said_absent == {0})
+    assert one.kinds()[-1] == "absent"
+    one.settled()
+    one.page.keyboard.press("p")
+    one.drag((90, 135), (95, 135))  # it is there after all
+    one.until(lambda: one.kinds()[-1] == "mask")
+    assert one.memory.targets[1].said_absent == set()
+
+
 def test_a_polygon_is_drawn_and_an_outline_is_edited(opened):
     one = opened()
     one.task()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..inference.results import ObjectResult, Shown, probability
 from ..inference.spool import Kept
@@ -46,6 +46,20 @@ def result_json(result: ObjectResult) -> dict[str, Any]:
     return mask_json(result.object_id, Shown.of(result))
 
 
+class _Score(NamedTuple):
+    """What lanes show of a frame, and the value that it was read from."""
+
+    kept: Kept[Shown]
+    confidence: float
+    there: bool
+    said_absent: bool
+
+    @staticmethod
+    def of(kept: Kept[Shown]) -> _Score:
+        one = kept.value
+        return _Score(kept, one.iou * probability(one.presence), one.presence > 0, one.absent)
+
+
 class SessionView:
     """What is to be seen of a session. It remembers what it read, so that long sessions are looked at quickly.
 
@@ -55,7 +69,7 @@ class SessionView:
 
     def __init__(self, annotating: Annotating) -> None:
         self._annotating, self._session = annotating, annotating.session
-        self._scores: dict[int, dict[int, tuple[Kept[Shown], float, bool]]] = {}
+        self._scores: dict[int, dict[int, _Score]] = {}
 
     @property
     def _length(self) -> int:
@@ -102,7 +116,7 @@ class SessionView:
             raise KeyError(f"unknown object {object_id}: known are {self._session.objects or 'none'}")
         known = self._known(object_id, self._session.tracks[object_id])
         first, last = min(known, default=0), max(known, default=-1)
-        confidence = [round(known[t][1], 3) if t in known else None for t in range(first, last + 1)]
+        confidence = [round(known[t].confidence, 3) if t in known else None for t in range(first, last + 1)]
         return {"object": object_id, "first": first, "confidence": confidence}
 
     def suggestions(self, k: int, object_id: int | None) -> list[dict[str, Any]]:
@@ -138,21 +152,21 @@ class SessionView:
             "tracked": stretches(known),
             "locks": [[first, self._last(last)] for first, last in sorted(track.locks.items())],
             "active": [born, self._last(dies)] if track.active else None,
-            "absent": stretches(t for t, (_, _, there) in known.items() if not there),
+            "absent": stretches(t for t, one in known.items() if not one.there),
+            "said_absent": stretches(t for t, one in known.items() if one.said_absent),
             "edits": sorted(track.corrections),
         }
 
     def _last(self, frame: int) -> int:
         return self._length - 1 if frame >= min(self._length, FOREVER) else frame
 
-    def _known(self, i: int, track: ObjectTrack) -> dict[int, tuple[Kept[Shown], float, bool]]:
+    def _known(self, i: int, track: ObjectTrack) -> dict[int, _Score]:
         """Confidence and presence by frame. Values do not change, so that those seen before are not read again."""
         before, known = self._scores.get(i, {}), {}
         for t, kept in track.shown.kept.items():
             one = before.get(t)
-            if one is None or one[0] is not kept:
-                shown = kept.value
-                one = kept, shown.iou * probability(shown.presence), shown.presence > 0
+            if one is None or one.kept is not kept:
+                one = _Score.of(kept)
             if track.lives(t):
                 known[t] = one
         self._scores[i] = known
@@ -174,7 +188,7 @@ def stretches(frames: Iterable[int]) -> list[list[int]]:
 
 def with_rows(state: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
     """A state with what the database knows of objects; those that were never prompted are in it, too."""
-    nothing = {"prompted": [], "tracked": [], "locks": [], "active": None, "absent": [], "edits": []}
+    nothing = {"prompted": [], "tracked": [], "locks": [], "active": None, "absent": [], "said_absent": [], "edits": []}
     by_number = {one["number"]: one for one in state["objects"]}
     known = {row["number"]: row for row in rows if row["state"] != "removed" or row["number"] in by_number}
     unknown = {i: _unnamed(i) for i in by_number if i not in known}

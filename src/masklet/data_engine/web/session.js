@@ -11,7 +11,18 @@ import { WorkClock } from "./work_clock.js";
 /** What a correction does to the frames beside it, the usual one first. */
 export const CORRECTIONS = ["blend", "override", "barrier"];
 
-const NEW_MASKS = new Set(["clear", "undo", "redo", "object_remove", "trim", "swap", "merge", "split"]);
+const NEW_MASKS = new Set([
+  "clear",
+  "undo",
+  "redo",
+  "object_remove",
+  "absent",
+  "present",
+  "trim",
+  "swap",
+  "merge",
+  "split",
+]);
 
 export const uuid = () =>
   crypto.randomUUID?.() ??
