@@ -24,7 +24,6 @@ from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import JSONResponse
 
-from masklet.data_engine.session_view import stretches
 from masklet.masks import rle
 
 WEB = Path(__file__).parents[2] / "src" / "masklet" / "data_engine" / "web"
@@ -45,7 +44,8 @@ HISTORY = {"mask": "prompt", "object_remove": "remove"}
 
 
 def centre(t: int) -> tuple[float, float]:
-    """Where the thing that is worth annotating is."""
+    """Where the thing that is worth annotating is; in a long video it comes again and again."""
+    t %= FRAMES
     return 90 + 1.2 * t, 135 + 60 * float(np.sin(t / 25))
 
 
@@ -59,7 +59,7 @@ def picture(t: int) -> bytes:
     cv2.circle(image, at, RADIUS, (60, 90, 225), -1, cv2.LINE_AA)
     cv2.circle(image, (at[0] - 9, at[1] - 9), 8, (150, 170, 250), -1, cv2.LINE_AA)
     cv2.rectangle(image, (330 - t // 2, 170), (400 - t // 2, 220), (190, 160, 60), -1)
-    for bit in range(8):  # the number for tests: a row of squares, white for 1
+    for bit in range(14):  # the number for tests: a row of squares, white for 1
         cv2.rectangle(image, (8 + 12 * bit, 248), (18 + 12 * bit, 262), (255,) * 3 if t >> bit & 1 else (0,) * 3, -1)
     cv2.putText(image, str(t), (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
     return cv2.imencode(".jpg", image)[1].tobytes()
@@ -77,6 +77,12 @@ EMPTY = rle.encode(np.zeros((HEIGHT, WIDTH), bool))["counts"]
 def confidence(t: int) -> float:
     """Sure at first, doubtful around two frames."""
     return round(float(0.97 - 0.5 * np.exp(-(((t - 90) / 9) ** 2)) - 0.3 * np.exp(-(((t - 170) / 5) ** 2))), 3)
+
+
+def stretches(frames: set[int]) -> list[list[int]]:
+    """First and last frame of each run of neighbours."""
+    firsts = sorted(t for t in frames if t - 1 not in frames)
+    return [[a, b] for a, b in zip(firsts, sorted(t for t in frames if t + 1 not in frames), strict=True)]
 
 
 @dataclass
@@ -98,6 +104,10 @@ class Target:
     @property
     def prompted(self) -> list[int]:
         return sorted({*self.points, *self.boxes, *self.painted})
+
+    @property
+    def version(self) -> int:
+        return 1 + hash((frozenset(self.masks.items()), *self.prompted)) % 2**48
 
     def mask(self, t: int) -> dict[str, Any]:
         given = self.points.get(t, [])
@@ -127,6 +137,7 @@ class StandIn:
     """The server's memory, and knobs for the tests."""
 
     accounts: bool = False
+    frames: int = FRAMES  # of the video
     automatic: bool = True  # a model has proposed an object
     role: str = "admin"
     signed_in: bool = False
@@ -160,6 +171,7 @@ class StandIn:
                 "colour": one.colour,
                 "state": "selected",
                 "origin": "manual",
+                "version": one.version,
                 "prompted": one.prompted,
                 "tracked": [],
                 "locks": one.locks,
@@ -194,13 +206,13 @@ class StandIn:
             asyncio.run_coroutine_threadsafe(socket.close(1012), self.loop).result(5)
 
 
-def video(number: int = 1) -> dict[str, Any]:
+def video(number: int = 1, frames: int = FRAMES) -> dict[str, Any]:
     return {
         "id": number,
         "name": f"clip_{number:02d}.mp4",
         "width": WIDTH,
         "height": HEIGHT,
-        "frames": FRAMES,
+        "frames": frames,
         "fps": FPS,
         "state": "ready",
         "error": None,
@@ -322,7 +334,7 @@ def stand_in_app(memory: StandIn) -> FastAPI:
 
     @app.get("/api/videos/{number}/frames")
     def _frames(first: int, count: int) -> Response:
-        files = [picture(t) for t in range(first, min(first + count, FRAMES))]
+        files = [picture(t) for t in range(first, min(first + count, memory.frames))]
         body = b"".join(struct.pack("<I", len(file)) + file for file in files)
         return Response(body, media_type="application/octet-stream")
 
@@ -332,7 +344,7 @@ def stand_in_app(memory: StandIn) -> FastAPI:
         return {
             "id": number,
             "project": 1,
-            "video": video(1),
+            "video": video(1, memory.frames),
             "object": JUDGED if stage == "verify" else None,
             "stage": stage,
             "state": state,
@@ -519,6 +531,15 @@ STATISTICS = [
 ]
 
 
+def scores_of(memory: StandIn, number: int) -> dict[str, Any]:
+    """How sure each frame of an object is."""
+    if number not in memory.targets:
+        return {"ok": False, "error": f"there is no object {number}", "kind": "not_found"}
+    one = memory.targets[number]
+    sure = [(1.0 if t in one.prompted else confidence(t)) if t in one.masks else None for t in range(memory.frames)]
+    return {"ok": True, "object": number, "version": one.version, "first": 0, "confidence": sure}
+
+
 async def _live(memory: StandIn, socket: WebSocket) -> None:
     hello = await socket.receive_json()
     if hello["csrf"] != "token" or hello["lease"] != memory.lease:
@@ -536,12 +557,7 @@ async def _live(memory: StandIn, socket: WebSocket) -> None:
             masks = [one.mask(t) for one in memory.targets.values() for t in span if t in one.masks]
             await socket.send_json({"reply": message["id"], "ok": True, "masks": masks})
         elif kind == "scores":
-            scores = [
-                {"object": one.number, "first": 0, "confidence": [one.mask(t)["confidence"] if t in one.masks else None
-                                                                   for t in range(FRAMES)]}
-                for one in memory.targets.values() if one.masks
-            ]  # fmt: skip
-            await socket.send_json({"reply": message["id"], "ok": True, "scores": scores})
+            await socket.send_json({"reply": message["id"], **scores_of(memory, message["object"])})
         elif kind == "suggest":
             numbers = list(memory.targets)[:1]
             found = [(90, ["low predicted IoU", "unstable mask"]), (170, ["presence in doubt"]), (40, [])]
@@ -664,7 +680,7 @@ def _changed(target: Target, message: dict[str, Any]) -> dict[str, Any]:
 async def _track(memory: StandIn, message: dict[str, Any]) -> None:
     start = message.get("start") or 0
     stop = message.get("stop")
-    forward = range(start, (FRAMES - 1 if stop is None else stop) + 1)
+    forward = range(start, (memory.frames - 1 if stop is None else stop) + 1)
     backward = range(start, -1, -1)
     frames = {"forward": [*forward], "backward": [*backward], "both": [*forward, *backward]}[message["direction"]]
     memory.running = {"direction": message["direction"], "start": start, "stop": stop, "frame": start}

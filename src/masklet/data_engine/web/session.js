@@ -51,7 +51,7 @@ export class Session {
   running = null;
   left = 0;
   pending = 0;
-  scores = new Map(); // object -> {first, confidence}
+  scores = new Map(); // object -> {first, confidence, version: of the object that they are}
   #dots = new Map(); // "object frame" -> clicks that no mask from the server holds yet
   #rescore = null;
   #tracking = false; // a propagation has not said that it is finished
@@ -96,7 +96,6 @@ export class Session {
       if (NEW_MASKS.has(kind)) {
         this.#dots.clear();
         this.masks.invalidate(this.frame());
-        this.#scoreSoon();
       }
       return reply;
     } finally {
@@ -233,21 +232,25 @@ export class Session {
     this.#scoreSoon();
   }
 
-  /** Heat for the whole timeline, when nothing has happened for a moment. */
+  /** Heat for the whole timeline, of objects that have changed, when nothing has happened for a moment. */
   #scoreSoon() {
     clearTimeout(this.#rescore);
-    this.#rescore = setTimeout(async () => {
-      if (this.running) return;
-      try {
-        const reply = await this.live.send("scores");
-        this.scores = new Map(
-          (reply.scores ?? [reply]).map((one) => [one.object, { first: one.first, confidence: [...one.confidence] }]),
-        );
+    this.#rescore = setTimeout(() => this.#rescoreChanged(), 250);
+  }
+
+  async #rescoreChanged() {
+    for (const number of this.scores.keys()) if (!this.object(number)?.version) this.scores.delete(number);
+    try {
+      for (const { number, version } of this.objects) {
+        if (this.running) return; // its frames bring theirs
+        if (!version || version === this.scores.get(number)?.version) continue;
+        const { first, confidence, version: of } = await this.live.send("scores", { object: number });
+        this.scores.set(number, { first, confidence, version: of });
         this.scored.emit();
-      } catch {
-        /* the connection was closed meanwhile */
       }
-    }, 250);
+    } catch {
+      /* the object is gone or the connection was closed meanwhile: the next state says what holds */
+    }
   }
 
   async #heartbeat() {
