@@ -109,6 +109,9 @@ class StubPool:
         if message["kind"] in ("prompt", "mask"):
             self.numbers.add(message["object"])
             mask = mask_json(message["object"], message["frame"])
+        if message["kind"] == "absent":
+            self.numbers.add(message["object"])
+            mask = {**mask_json(message["object"], message["frame"]), "counts": counts(0), "area": 0}
         return {"ok": True, "mask": mask, "undone": self.undone}
 
     def events(self, session_id: int) -> Listener:

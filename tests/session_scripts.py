@@ -11,6 +11,7 @@ import torch
 from hypothesis import strategies as st
 
 from masklet.inference.options import SessionOptions
+from masklet.inference.results import ObjectResult
 from masklet.inference.session import VideoSession
 from tiny_model import DISC, SQUARE, disc
 
@@ -56,6 +57,11 @@ def state(session: VideoSession) -> Any:
     )
 
 
+def seen(one: ObjectResult) -> bytes:
+    """Logits of a result; where the user said that the object is absent there are none."""
+    return (one.mask if one.low_logits is None else one.logits).tobytes()
+
+
 Action = Callable[[VideoSession], object]
 
 
@@ -82,6 +88,10 @@ def clear(frame: int, object_id: int) -> Action:
     return go
 
 
+def absent(frame: int, object_id: int) -> Action:
+    return lambda session: session.edit.absent(object_id, frame, min(frame + 2, FRAMES - 1))
+
+
 def remove(object_id: int) -> Action:
     return lambda session: session.remove(object_id) if object_id in session.tracks else None
 
@@ -89,7 +99,12 @@ def remove(object_id: int) -> Action:
 FRAME, OBJECT = st.integers(0, FRAMES - 1), st.integers(1, 3)
 PROMPT = st.builds(prompt, FRAME, OBJECT, st.sampled_from(["click", "away", "mask"]))
 TRACK = st.builds(track, FRAME, st.integers(3, 7), st.booleans())
-RARE = st.one_of(st.builds(clear, FRAME, OBJECT), st.builds(remove, OBJECT), st.just(lambda session: session.reset()))
+RARE = st.one_of(
+    st.builds(clear, FRAME, OBJECT),
+    st.builds(absent, FRAME, OBJECT),
+    st.builds(remove, OBJECT),
+    st.just(lambda session: session.reset()),
+)
 ACTIONS = st.builds(
     lambda first, others: [first, *others],
     PROMPT,

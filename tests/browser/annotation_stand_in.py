@@ -34,14 +34,18 @@ POLICY = (
 WIDTH, HEIGHT, FRAMES, FPS = 480, 270, 240, 24.0
 RADIUS = 30
 CREATED = "2025-01-02T10:00:00Z"
-UNDONE = ("prompt", "mask", "clear", "object_remove", "lock", "unlock", "trim", "swap", "merge", "split", "propagate")
+UNDONE = (
+    "prompt", "mask", "clear", "object_remove", "lock", "unlock", "absent", "present", "trim", "swap", "merge", "split",
+    "propagate",
+)  # fmt: skip
 
 HISTORY = {"mask": "prompt", "object_remove": "remove"}
 """What the history of a session calls actions that have another name there."""
 
 
 def centre(t: int) -> tuple[float, float]:
-    """Where the thing that is worth annotating is."""
+    """Where the thing that is worth annotating is; in a long video it comes again and again."""
+    t %= FRAMES
     return 90 + 1.2 * t, 135 + 60 * float(np.sin(t / 25))
 
 
@@ -55,7 +59,7 @@ def picture(t: int) -> bytes:
     cv2.circle(image, at, RADIUS, (60, 90, 225), -1, cv2.LINE_AA)
     cv2.circle(image, (at[0] - 9, at[1] - 9), 8, (150, 170, 250), -1, cv2.LINE_AA)
     cv2.rectangle(image, (330 - t // 2, 170), (400 - t // 2, 220), (190, 160, 60), -1)
-    for bit in range(8):  # the number for tests: a row of squares, white for 1
+    for bit in range(14):  # the number for tests: a row of squares, white for 1
         cv2.rectangle(image, (8 + 12 * bit, 248), (18 + 12 * bit, 262), (255,) * 3 if t >> bit & 1 else (0,) * 3, -1)
     cv2.putText(image, str(t), (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
     return cv2.imencode(".jpg", image)[1].tobytes()
@@ -67,9 +71,18 @@ def disc_counts(x: float, y: float, radius: float = RADIUS) -> str:
     return rle.encode((columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2 <= radius**2)["counts"]
 
 
+EMPTY = rle.encode(np.zeros((HEIGHT, WIDTH), bool))["counts"]
+
+
 def confidence(t: int) -> float:
     """Sure at first, doubtful around two frames."""
     return round(float(0.97 - 0.5 * np.exp(-(((t - 90) / 9) ** 2)) - 0.3 * np.exp(-(((t - 170) / 5) ** 2))), 3)
+
+
+def stretches(frames: set[int]) -> list[list[int]]:
+    """First and last frame of each run of neighbours."""
+    firsts = sorted(t for t in frames if t - 1 not in frames)
+    return [[a, b] for a, b in zip(firsts, sorted(t for t in frames if t + 1 not in frames), strict=True)]
 
 
 @dataclass
@@ -85,11 +98,16 @@ class Target:
     painted: set[int] = field(default_factory=set)
     locks: list[list[int]] = field(default_factory=list)
     absent: list[list[int]] = field(default_factory=list)
+    said_absent: set[int] = field(default_factory=set)
     active: list[int] | None = None
 
     @property
     def prompted(self) -> list[int]:
         return sorted({*self.points, *self.boxes, *self.painted})
+
+    @property
+    def version(self) -> int:
+        return 1 + hash((frozenset(self.masks.items()), *self.prompted)) % 2**48
 
     def mask(self, t: int) -> dict[str, Any]:
         given = self.points.get(t, [])
@@ -120,6 +138,7 @@ class StandIn:
 
     accounts: bool = False
     token: str | None = None
+    frames: int = FRAMES  # of the video
     automatic: bool = True  # a model has proposed an object
     states: dict[int, str] = field(default_factory=dict)  # of objects that are not as objects begin
     role: str = "admin"
@@ -160,16 +179,27 @@ class StandIn:
                 "name": one.name,
                 "colour": one.colour,
                 "state": self.states.get(one.number, "selected"),
+                "origin": "manual",
+                "version": one.version,
                 "prompted": one.prompted,
                 "tracked": [],
                 "locks": one.locks,
                 "active": one.active,
-                "absent": one.absent,
+                "absent": one.absent + stretches(one.said_absent),
+                "said_absent": stretches(one.said_absent),
                 "edits": sorted(one.painted),
             }
             for one in self.targets.values()
         ]
-        nothing = {"prompted": [], "tracked": [], "locks": [], "active": None, "absent": [], "edits": []}
+        nothing = {
+            "prompted": [],
+            "tracked": [],
+            "locks": [],
+            "active": None,
+            "absent": [],
+            "said_absent": [],
+            "edits": [],
+        }
         untouched = self.automatic and AUTOMATIC["number"] not in self.targets
         objects += [{**self.proposed, **nothing}] if untouched else []
         return {
@@ -186,13 +216,13 @@ class StandIn:
             asyncio.run_coroutine_threadsafe(socket.close(1012), self.loop).result(5)
 
 
-def video(number: int = 1) -> dict[str, Any]:
+def video(number: int = 1, frames: int = FRAMES) -> dict[str, Any]:
     return {
         "id": number,
         "name": f"clip_{number:02d}.mp4",
         "width": WIDTH,
         "height": HEIGHT,
-        "frames": FRAMES,
+        "frames": frames,
         "fps": FPS,
         "state": "ready",
         "error": None,
@@ -325,7 +355,7 @@ def stand_in_app(memory: StandIn) -> FastAPI:
 
     @app.get("/api/videos/{number}/frames")
     def _frames(first: int, count: int) -> Response:
-        files = [picture(t) for t in range(first, min(first + count, FRAMES))]
+        files = [picture(t) for t in range(first, min(first + count, memory.frames))]
         body = b"".join(struct.pack("<I", len(file)) + file for file in files)
         return Response(body, media_type="application/octet-stream")
 
@@ -335,7 +365,7 @@ def stand_in_app(memory: StandIn) -> FastAPI:
         return {
             "id": number,
             "project": 1,
-            "video": video(1),
+            "video": video(1, memory.frames),
             "object": JUDGED if stage == "verify" else None,
             "stage": stage,
             "state": state,
@@ -527,6 +557,15 @@ STATISTICS = [
 ]
 
 
+def scores_of(memory: StandIn, number: int) -> dict[str, Any]:
+    """How sure each frame of an object is."""
+    if number not in memory.targets:
+        return {"ok": False, "error": f"there is no object {number}", "kind": "not_found"}
+    one = memory.targets[number]
+    sure = [(1.0 if t in one.prompted else confidence(t)) if t in one.masks else None for t in range(memory.frames)]
+    return {"ok": True, "object": number, "version": one.version, "first": 0, "confidence": sure}
+
+
 async def _live(memory: StandIn, socket: WebSocket) -> None:
     hello = await socket.receive_json()
     if hello["csrf"] != "token" or hello["lease"] != memory.lease:
@@ -544,12 +583,7 @@ async def _live(memory: StandIn, socket: WebSocket) -> None:
             masks = [one.mask(t) for one in memory.targets.values() for t in span if t in one.masks]
             await socket.send_json({"reply": message["id"], "ok": True, "masks": masks})
         elif kind == "scores":
-            scores = [
-                {"object": one.number, "first": 0, "confidence": [one.mask(t)["confidence"] if t in one.masks else None
-                                                                   for t in range(FRAMES)]}
-                for one in memory.targets.values() if one.masks
-            ]  # fmt: skip
-            await socket.send_json({"reply": message["id"], "ok": True, "scores": scores})
+            await socket.send_json({"reply": message["id"], **scores_of(memory, message["object"])})
         elif kind == "suggest":
             numbers = list(memory.targets)[:1]
             found = [(90, ["low predicted IoU", "unstable mask"]), (170, ["presence in doubt"]), (40, [])]
@@ -594,7 +628,7 @@ def _done(memory: StandIn, message: dict[str, Any]) -> dict[str, Any]:
     kind, number, t = message["kind"], message.get("object"), message.get("frame")
     if kind in UNDONE:
         objects = [one for one in (number, message.get("other")) if one is not None]
-        event = {"kind": HISTORY.get(kind, kind), "objects": objects, "frame": t, "last": None}
+        event = {"kind": HISTORY.get(kind, kind), "objects": objects, "frame": t, "last": message.get("last")}
         memory.undo.append((event, copy.deepcopy(memory.targets)))
         memory.redo.clear()
     if kind in ("undo", "redo"):
@@ -632,6 +666,8 @@ def _done(memory: StandIn, message: dict[str, Any]) -> dict[str, Any]:
 
 def _changed(target: Target, message: dict[str, Any]) -> dict[str, Any]:
     kind, t = message["kind"], message.get("frame")
+    if kind in ("prompt", "mask"):
+        target.said_absent.discard(t)
     if kind == "object_change":
         target.name = message.get("label") or target.name
         target.colour = message.get("colour") or target.colour
@@ -657,6 +693,16 @@ def _changed(target: Target, message: dict[str, Any]) -> dict[str, Any]:
     elif kind in ("lock", "unlock"):
         span = [message.get("first") or 0, FRAMES - 1 if message.get("last") is None else message["last"]]
         target.locks = [span] if kind == "lock" else []
+    elif kind in ("absent", "present"):
+        for frame in range(t, (t if message.get("last") is None else message["last"]) + 1):
+            for table in (target.points, target.boxes, target.masks):
+                table.pop(frame, None)
+            if kind == "absent":
+                target.said_absent.add(frame)
+                target.masks[frame] = EMPTY
+            else:
+                target.said_absent.discard(frame)
+        return {"mask": target.mask(t)} if kind == "absent" else {}
     elif kind == "trim":
         target.active = [message["first"], message["last"]]
         target.masks = {t: v for t, v in target.masks.items() if message["first"] <= t <= message["last"]}
@@ -666,7 +712,7 @@ def _changed(target: Target, message: dict[str, Any]) -> dict[str, Any]:
 async def _track(memory: StandIn, message: dict[str, Any]) -> None:
     start = message.get("start") or 0
     stop = message.get("stop")
-    forward = range(start, (FRAMES - 1 if stop is None else stop) + 1)
+    forward = range(start, (memory.frames - 1 if stop is None else stop) + 1)
     backward = range(start, -1, -1)
     frames = {"forward": [*forward], "backward": [*backward], "both": [*forward, *backward]}[message["direction"]]
     memory.running = {"direction": message["direction"], "start": start, "stop": stop, "frame": start}
@@ -676,7 +722,7 @@ async def _track(memory: StandIn, message: dict[str, Any]) -> None:
         if memory.running.get("stop_now"):
             break
         for at, target in enumerate(memory.targets.values()):
-            if t not in target.prompted:
+            if t not in target.prompted and t not in target.said_absent:
                 x, y = centre(t)
                 target.masks[t] = disc_counts(x, y) if at == 0 else disc_counts(365 - t / 2, 195, 24)
         count += 1

@@ -127,13 +127,13 @@ def opened(browser):
         assert [fault for fault in one.faults if not fault.startswith(MEANT)] == []
 
 
-def with_objects(count: int = 2) -> StandIn:
+def with_objects(count: int = 2, frames: int = FRAMES) -> StandIn:
     """A session in which everything was tracked."""
-    memory = StandIn(next_number=count + 1)
+    memory = StandIn(next_number=count + 1, frames=frames)
     for number, colour in zip(range(1, count + 1), ("#2f81f7", "#f0883e", "#3fb950"), strict=False):
         target = Target(number, f"Object {number}", colour, points={0: [([90.0, 135.0], 1)]})
-        place = centre if number == 1 else (lambda t: (365 - t / 2, 195.0))
-        target.masks = {t: disc_counts(*place(t), 30 if number == 1 else 24) for t in range(FRAMES)}
+        place = centre if number == 1 else (lambda t: (365 - t % FRAMES / 2, 195.0))
+        target.masks = {t: disc_counts(*place(t), 30 if number == 1 else 24) for t in range(frames)}
         memory.targets[number] = target
     return memory
 
@@ -258,6 +258,57 @@ def test_brush_and_eraser_become_masks(opened):
     assert (painted | ~rest).all()  # nothing was added
     assert (one.mask(1, 0) == rest).all()
     one.shot("annotate_brush")
+
+
+def test_an_object_is_said_to_be_absent(opened):
+    one = opened(memory=with_objects())
+    one.task()
+    page, target = one.page, one.memory.targets[1]
+    page.keyboard.press("1")
+    button = page.get_by_role("button", name="Not visible", exact=True)
+    assert button.get_attribute("aria-pressed") == "false"
+    page.keyboard.press("v")  # on this frame
+    one.until(lambda: target.said_absent == {0})
+    one.when("!maskletEditor.session.masks.shape(maskletEditor.session.masks.get(1, 0)).loops.length")
+    assert page.locator("#status").inner_text() == "Not visible: Object 1, frame 0"
+    one.until(lambda: button.get_attribute("aria-pressed") == "true")
+    page.click("text=Clear frame")  # that is taken back
+    one.until(lambda: target.said_absent == set())
+    for key, frame in (("i", 30), ("o", 40)):
+        page.evaluate(f"maskletEditor.player.seek({frame})")
+        page.keyboard.press(key)
+    button.click()  # on the marked range
+    one.until(lambda: target.said_absent == {*range(30, 41)})
+    assert page.locator(".lane").count() == 2
+    one.until(lambda: button.get_attribute("aria-pressed") == "true")
+    one.shot("annotate_absent")
+    page.keyboard.press("Control+z")
+    one.until(lambda: one.memory.targets[1].said_absent == set())
+    one.until(lambda: button.get_attribute("aria-pressed") == "false")
+    page.keyboard.press("v")
+    one.until(lambda: len(one.memory.targets[1].said_absent) == 11)
+    one.settled()
+    page.keyboard.press("v")
+    one.until(lambda: one.memory.targets[1].said_absent == set())
+    assert one.kinds() == ["absent", "present", "absent", "undo", "absent", "present"]
+
+
+def test_erasing_all_of_a_mask_says_that_the_object_is_absent(opened):
+    one = opened(memory=with_objects(1))
+    one.task()
+    one.when("maskletEditor.session.masks.get(1, 0)")
+    for _ in range(9):
+        one.page.keyboard.press("]")
+    one.page.keyboard.press("e")
+    one.drag((400, 20), (410, 20))  # nothing is erased there
+    one.drag((90, 135), (95, 135))
+    one.until(lambda: one.memory.targets[1].said_absent == {0})
+    assert one.kinds()[-1] == "absent"
+    one.settled()
+    one.page.keyboard.press("p")
+    one.drag((90, 135), (95, 135))  # it is there after all
+    one.until(lambda: one.kinds()[-1] == "mask")
+    assert one.memory.targets[1].said_absent == set()
 
 
 def test_a_polygon_is_drawn_and_an_outline_is_edited(opened):
@@ -651,17 +702,20 @@ def test_a_lost_lease_is_said(opened):
 # Time
 
 
+NUMBER = """() => {
+  const image = maskletEditor.viewer.frames.image(maskletEditor.viewer.shown);
+  const canvas = new OffscreenCanvas(image.width, image.height), context = canvas.getContext('2d');
+  context.drawImage(image, 0, 0);
+  const white = (bit) => context.getImageData(13 + 12 * bit, 255, 1, 1).data[0] > 127;
+  const shown = [...Array(14).keys()].reduce((sum, bit) => sum + (white(bit) ? 2 ** bit : 0), 0);
+  return [shown, maskletEditor.viewer.shown];
+}"""
+"""The number of the frame that is on the screen, as it is drawn there and as the page has it."""
+
+
 def test_playing_shows_every_frame_and_the_right_one(opened):
     one = opened(memory=with_objects(1))
     one.task()
-    number = """() => {
-      const image = maskletEditor.viewer.frames.image(maskletEditor.viewer.shown);
-      const canvas = new OffscreenCanvas(image.width, image.height), context = canvas.getContext('2d');
-      context.drawImage(image, 0, 0);
-      const white = (bit) => context.getImageData(13 + 12 * bit, 255, 1, 1).data[0] > 127;
-      const shown = [0, 1, 2, 3, 4, 5, 6, 7].reduce((sum, bit) => sum + (white(bit) ? 2 ** bit : 0), 0);
-      return [shown, maskletEditor.viewer.shown];
-    }"""
     one.page.evaluate(
         "window.seen = []; maskletEditor.player.moved.on((t) => seen.push([t, maskletEditor.viewer.shown]))"
     )
@@ -674,7 +728,7 @@ def test_playing_shows_every_frame_and_the_right_one(opened):
     for t in (203, 77, 5, 239):
         one.page.evaluate(f"maskletEditor.player.seek({t})")
         one.page.wait_for_selector(f".stage[data-shown='{t}']")
-        assert one.page.evaluate(number) == [t, t]
+        assert one.page.evaluate(NUMBER) == [t, t]
 
 
 def test_the_timeline_scrubs_and_zooms(opened):
@@ -693,6 +747,47 @@ def test_the_timeline_scrubs_and_zooms(opened):
     one.page.mouse.click(box["x"] + box["width"] - 3, box["y"] + 10)
     assert 3 < one.page.evaluate("maskletEditor.frame") - frame < 16
     one.shot("timeline_zoomed")
+
+
+def test_a_long_video(opened):
+    one = opened(memory=with_objects(3, frames=10_000))
+    one.task()
+    page = one.page
+    asked = lambda: [message["object"] for message in one.memory.received if message["kind"] == "scores"]  # noqa: E731
+    one.until(lambda: sorted(asked()) == [1, 2, 3])
+    one.when("maskletEditor.session.scores.get(3)?.confidence.length === 10_000")
+    box = page.locator("canvas.ruler").bounding_box()
+    for share in (0.25, 0.95, 0.5):  # seek
+        page.mouse.click(box["x"] + box["width"] * share, box["y"] + 10)
+        one.when(f"Math.abs(maskletEditor.frame - {10_000 * share}) < 15")
+        one.when("maskletEditor.viewer.ready")
+        frame = page.evaluate("maskletEditor.frame")
+        assert page.evaluate(NUMBER) == [frame, frame]
+        one.when(f"maskletEditor.session.masks.get(1, {frame})")
+        assert (one.mask(1, frame) == decoded(disc_counts(*centre(frame)))).all()
+    one.shot("long_video")
+    for _ in range(8):
+        page.click("[aria-label='Zoom the timeline in']")
+    each = "maskletEditor.timeline.head.getBoundingClientRect().width"
+    one.when(f"Math.abs({each} - {box['width'] / (10_000 / 2**8)}) < 1")
+    assert page.evaluate("maskletEditor.timeline.head.hidden") is False
+    page.keyboard.press("k")  # play
+    one.when(f"maskletEditor.frame >= {frame + 30}")
+    page.keyboard.press("k")
+    one.when("maskletEditor.viewer.ready")
+    here = page.evaluate("maskletEditor.frame")
+    assert page.evaluate(NUMBER) == [here, here]
+    assert page.evaluate("maskletEditor.timeline.head.hidden") is False  # the timeline has followed
+    page.keyboard.press("End")
+    page.wait_for_selector(".stage[data-shown='9999']")
+    page.click("[aria-label='Show the whole video']")
+    page.keyboard.press("2")
+    one.click(200, 150)
+    one.until(lambda: len(asked()) == 4)
+    page.keyboard.press("Control+z")
+    one.until(lambda: len(asked()) == 5)
+    page.wait_for_timeout(400)
+    assert asked()[3:] == [2, 2]  # only of what was touched
 
 
 def test_the_picture_zooms_about_the_pointer_and_moves(opened):

@@ -16,7 +16,7 @@ from engine_server import Page, Served, served, task_of
 from masklet.data_engine import live_connection
 from masklet.data_engine.accounts import change_user
 from masklet.data_engine.database import Db
-from masklet.data_engine.schema import Action, Object, Task, User
+from masklet.data_engine.schema import Action, Masklet, Object, Task, User
 
 CLICK = {"kind": "prompt", "frame": 1, "object": 1, "points": [[10, 20]], "labels": [1]}
 
@@ -296,3 +296,18 @@ def test_the_time_that_it_took_is_counted(local: Served, task: dict[str, Any]):
     with Page(local.client(), task["id"], task["lease"]) as page:
         page.act(**CLICK, seconds=0.001)
     assert 0 < next(row.seconds for row in rows(local, Task) if row.id == task["id"]) <= 0.001
+
+
+def test_that_an_object_is_absent_is_logged_as_an_edit(local: Served, task: dict[str, Any]):
+    name = str(uuid.uuid4())
+    with Page(local.client(), task["id"], task["lease"]) as page:
+        for _ in range(2):
+            reply = page.act(kind="absent", frame=1, last=3, object=1, name=name)
+            assert (reply["mask"]["frame"], reply["mask"]["object"]) == (1, 1)
+        assert page.act(kind="present", frame=2, object=1)["ok"]
+    absent, present = rows(local, Action)
+    assert (absent.kind, absent.state, absent.frame, absent.body["last"], absent.clicks) == ("absent", "done", 1, 3, 0)
+    assert (present.kind, present.state, present.frame) == ("present", "done", 2)
+    assert [one.state for one in rows(local, Object)] == ["selected"]  # a new object may begin so
+    assert local.client().post(f"/api/tasks/{task['id']}/submit", json={"lease": task["lease"]}).status_code == 200
+    assert [(one.edited, one.clicks) for one in rows(local, Masklet)] == [(1, 0)]

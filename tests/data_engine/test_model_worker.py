@@ -16,6 +16,7 @@ from masklet.data_engine.database import Database
 from masklet.data_engine.frame_pack import FramePack
 from masklet.data_engine.model_pool import handed_in
 from masklet.data_engine.model_worker import ModelWorker
+from masklet.data_engine.schema import Phase
 from masklet.inference.session import VideoSession
 from masklet.masks import rle
 from masklet.model.sam2 import Sam2
@@ -232,6 +233,37 @@ def test_phases_are_kept_to(engine: MadeEngine):
         refused = await one.ask(do="propagate", session=session, name="p")
         assert "by hand" in refused["error"]
         assert (await one.ask(do="state", session=session))["state"]["running"] is None
+
+    run(engine, talk)
+
+
+@pytest.mark.parametrize("phase", [1, 2, 3])
+def test_an_object_is_said_to_be_absent_in_every_phase(engine: MadeEngine, phase: Phase):
+    session = engine.session(phase)
+
+    async def talk(one: Client, *_: Any) -> None:
+        await one.ask(**opening(engine, session))
+        absent = {"do": "act", "session": session, "kind": "absent", "name": "a", "object": 1, "frame": 2, "last": 4}
+        reply = await one.ask(**absent)
+        assert (reply["mask"]["area"], reply["mask"]["box"], reply["mask"]["frame"]) == (0, None, 2)
+        await one.ask(session=session, **click(name="b"))
+        if phase > 1:
+            await one.ask(do="propagate", session=session, name="p", start=0, stop=6)
+            areas = {}
+            for t in range(7):
+                areas[t] = (await one.event("frame"))["masks"][0]["area"]
+                await one.more(session)
+            assert [t for t in areas if not areas[t]] == [2, 3, 4]
+            await one.event("finished")
+        (target,) = (await one.ask(do="state", session=session))["state"]["objects"]
+        assert target["said_absent"] == [[2, 4]]
+        assert [2, 4] in target["absent"]
+        (masks,) = (await one.ask(do="collect", session=session, every=2))["masklets"].values()
+        assert [(m["frame"], m["prompted"]) for m in masks if not m["area"]] == [(2, False), (4, False)]
+        for kind, said in (("undo", [[2, 4]]), ("present", [[2, 2], [4, 4]])):
+            await one.ask(do="act", session=session, kind=kind, name=kind, object=1, frame=3)
+            (target,) = (await one.ask(do="state", session=session))["state"]["objects"]
+            assert target["said_absent"] == said
 
     run(engine, talk)
 

@@ -50,6 +50,8 @@ class _Session:
             self.clicks[t] = 1 if body.get("clear") else self.clicks.get(t, 0) + 1
             self.known[t] = _disc(t, 7.0 if self.clicks[t] == 1 else 9.0)
             return Reply(1, kind, name, {"mask": self._json(t)}, 0.0)
+        if kind == "absent":
+            self.known[body["frame"]] = np.zeros(SIZE, bool)
         if kind == "propagate":
             for t in range(body["start"], FRAMES):
                 self.known[t] = _disc(t if t - body["start"] < self.drift else t - 3)
@@ -139,3 +141,12 @@ def test_an_end_that_was_not_heard_is_noticed(monkeypatch):
     session = _Session(silent=True)
     _annotate(session, 3, _truth())
     assert [one["start"] for one in session.of("propagate")] == [0, 4, 8]
+
+
+@pytest.mark.parametrize("phase", [1, 2, 3])
+def test_where_a_mask_is_shown_and_nothing_is_there_the_object_is_said_to_be_absent(phase):
+    session = _Session(known={t: _disc(t) for t in range(FRAMES)})
+    _annotate(session, phase, _truth(absent=(4,)))
+    (absent,) = session.of("absent")
+    assert (absent["frame"], absent["object"], absent["seconds"]) == (4, 1, 2.5)
+    assert [one["start"] for one in session.of("propagate")] == ([] if phase == 1 else [4, 8])

@@ -154,6 +154,7 @@ def test_split_objects(session: VideoSession):
 
 EDITS: list[Callable[[VideoSession], None]] = [
     lambda s: s.edit.lock(1, 2, 4),
+    lambda s: s.edit.absent(1, 2, 4),
     lambda s: s.edit.trim(2, 3, 6),
     lambda s: s.edit.swap_ids(1, 2, 5),
     lambda s: s.edit.merge(1, 2),
@@ -161,7 +162,7 @@ EDITS: list[Callable[[VideoSession], None]] = [
 ]
 
 
-@pytest.mark.parametrize("edit", EDITS, ids=["lock", "trim", "swap", "merge", "split"])
+@pytest.mark.parametrize("edit", EDITS, ids=["lock", "absent", "trim", "swap", "merge", "split"])
 def test_edits_are_undone_redone_and_saved(
     session: VideoSession, tiny: Sam2, frames: list[np.ndarray], tmp_path: Path, edit: Callable[[VideoSession], None]
 ):
@@ -169,7 +170,7 @@ def test_edits_are_undone_redone_and_saved(
     edit(session)
     after = state(session)
     assert after != before
-    assert session.history[-1].kind in ("lock", "trim", "swap", "merge", "split")
+    assert session.history[-1].kind in ("lock", "absent", "trim", "swap", "merge", "split")
     session.undo()
     assert state(session) == before
     session.redo()
@@ -220,3 +221,62 @@ def test_an_object_that_ends_keeps_its_masks_and_nothing_else(session: VideoSess
     assert track.prompts
     with pytest.raises(ValueError, match="expected a first one of at least 0 and a last one not before it"):
         session.edit.end(1, -1)
+
+
+def test_an_object_that_is_said_to_be_absent_stays_so(session: VideoSession):
+    before = masks(session, 1)
+    session.edit.absent(1, 3, 5)
+    assert [t for t, mask in enumerate(masks(session, 1)) if mask is not None and not mask.any()] == [3, 4, 5]
+    assert session.suggest_frames(9, 1) == [one for one in session.suggest_frames(9, 1) if one.frame not in (3, 4, 5)]
+    session.prompt(1, 1, mask=~disc(1))
+    tracked = {r.frame: r for r in session.propagate()}
+    assert not any(tracked[t][1].mask.any() or tracked[t][1].present for t in (3, 4, 5))
+    assert all(tracked[t][1].mask.any() for t in (0, 1, 2))
+    assert session_masks(session).unknown == {}  # they are empty, not unknown
+    session.prompt(4, 1, points=[DISC])  # it is there after all
+    assert masks(session, 1)[4].any()  # pyright: ignore[reportOptionalMemberAccess]
+    list(session.propagate(start=4))
+    assert [session.tracks[1].absent(t) for t in range(10)] == [t in (3, 5) for t in range(10)]
+    session.edit.present(1, 0, 9)
+    assert [t for t in range(10) if 1 not in session.frame_result(t)] == [3, 5]
+    assert masks(session, 1)[4] is not None
+    for _ in range(6):
+        session.undo()
+    assert same(masks(session, 1), before)
+
+
+def test_what_follows_an_absence_reads_that_nothing_was_there(session: VideoSession):
+    track = session.tracks[1]
+    wrong = track.bank.recent[4]
+    session.edit.absent(1, 4)
+    assert 4 not in track.bank.recent
+    list(session.propagate(start=5, stop=5))
+    assert {4, 5} <= track.bank.recent.keys()
+    assert not np.array_equal(track.bank.recent[4].pointer.numpy(), wrong.pointer.numpy())
+    session.edit.present(1, 4)
+    assert 4 not in track.bank.recent
+
+
+def test_an_object_may_begin_absent_and_its_only_prompt_may_go(tiny: Sam2, frames: list[np.ndarray]):
+    session = VideoSession(frames, tiny)
+    session.edit.absent(1, 0, 2)
+    with pytest.raises(ValueError, match="there is nothing to track"):
+        session.propagate()
+    session.prompt(3, 1, points=[DISC])
+    list(session.propagate(start=0))
+    assert [int(session.frame_result(t)[1].mask.any()) for t in (0, 1, 2, 3)] == [0, 0, 0, 1]
+    session.clear(3, 1)  # with the last prompt all goes that was tracked
+    assert [t for t in range(10) if 1 in session.frame_result(t)] == [0, 1, 2]
+    session.undo()
+    session.edit.absent(1, 3)  # then what was tracked holds on to another frame
+    (anchor,) = session.tracks[1].prompts
+    assert anchor > 3
+    session.undo()
+    session.edit.lock(1, 6, 7)
+    for frame, last, error in (
+        (5, 6, "locked on frame 6"),
+        (5, 4, "got frames 5 to 4"),
+        (8, 10, "frame 10 is outside"),
+    ):
+        with pytest.raises((ValueError, IndexError), match=error):
+            session.edit.absent(1, frame, last)

@@ -11,7 +11,7 @@ from masklet.inference.history import Event
 from masklet.inference.options import SessionOptions
 from masklet.inference.session import VideoSession
 from masklet.model.sam2 import Sam2
-from session_scripts import ACTIONS, ALONE, FRAMES, Action, state
+from session_scripts import ACTIONS, ALONE, FRAMES, Action, seen, state
 from tiny_model import DISC, SQUARE, clip, disc
 
 pytestmark = pytest.mark.usefixtures("as_user")
@@ -53,7 +53,7 @@ def test_undone_is_never_done(tiny: Sam2, frames: list[np.ndarray], actions: lis
 
 
 def masks(session: VideoSession, start: int = 0) -> list[bytes]:
-    return [one.logits.tobytes() for result in session.propagate(start=start) for one in result.values()]
+    return [seen(one) for result in session.propagate(start=start) for one in result.values()]
 
 
 @pytest.fixture

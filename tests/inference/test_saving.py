@@ -21,14 +21,14 @@ from masklet.inference.options import SessionOptions
 from masklet.inference.session import VideoSession
 from masklet.model.sam2 import Sam2
 from masklet.video.frames import open_source
-from session_scripts import ACTIONS, ALONE, FRAMES, Action, state
+from session_scripts import ACTIONS, ALONE, FRAMES, Action, seen, state
 from tiny_model import DISC, SMALL_HIERA, SQUARE, clip, disc, tiny_model
 
 pytestmark = pytest.mark.usefixtures("as_user")
 
 
 def results(session: VideoSession, **where: Any) -> dict[tuple[int, int], bytes]:
-    return {(r.frame, i): one.logits.tobytes() for r in session.propagate(**where) for i, one in r.items()}
+    return {(r.frame, i): seen(one) for r in session.propagate(**where) for i, one in r.items()}
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

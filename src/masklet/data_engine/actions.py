@@ -14,9 +14,9 @@ from .project_settings import ProjectSettings
 from .schema import Action, Project, Task, User, now
 from .wording import duration, line, whole
 
-PROMPTS = ("prompt", "mask")
-"""Kinds that make a frame an edited one."""
-EDITS = (*PROMPTS, "clear", "trim", "swap", "merge", "split")
+PROMPTS = ("prompt", "mask", "absent")
+"""Kinds that make a frame an edited one; of a range that an object is absent from, it is the first."""
+EDITS = (*PROMPTS, "clear", "present", "trim", "swap", "merge", "split")
 """Kinds that change masks of the objects that they name."""
 
 

@@ -28,6 +28,7 @@ from .database import Db, found
 from .errors import LeaseLost
 from .listener import Listener
 from .live_messages import (
+    Absent,
     Action,
     Heartbeat,
     MaskPrompt,
@@ -184,7 +185,7 @@ class LiveConnection:
 
     async def _mask(self, action: Action) -> dict[str, Any] | None:
         """The mask that an action made, which was done before."""
-        if not isinstance(action, (Prompt, MaskPrompt)):
+        if not isinstance(action, (Prompt, MaskPrompt, Absent)):
             return None
         asked = {"do": "masks", "first": action.frame, "count": 1}
         masks = (await ask(self._serving.pool, self._session_id, asked))["masks"]

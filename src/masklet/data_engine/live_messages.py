@@ -155,6 +155,24 @@ class Unlock(_Acting):
     last: Frame | None = None
 
 
+class Absent(_Acting):
+    """The object is not visible on a frame, or on all from it to a last one."""
+
+    kind: Literal["absent"]
+    frame: Frame
+    object: Number
+    last: Frame | None = None
+
+
+class Present(_Acting):
+    """Take that back."""
+
+    kind: Literal["present"]
+    frame: Frame
+    object: Number
+    last: Frame | None = None
+
+
 class Trim(_Acting):
     """Bound the stretch in which an object exists."""
 
@@ -207,8 +225,8 @@ class Stop(_Acting):
 
 Reading = Masks | Scores | Suggest | Look
 Action = (
-    Prompt | MaskPrompt | Clear | Undo | Redo | ObjectAdd | ObjectChange | ObjectRemove | Lock | Unlock | Trim | Swap
-    | Merge | Split | Propagate | Stop
+    Prompt | MaskPrompt | Clear | Undo | Redo | ObjectAdd | ObjectChange | ObjectRemove | Lock | Unlock | Absent
+    | Present | Trim | Swap | Merge | Split | Propagate | Stop
 )  # fmt: skip
 Message = TypeAdapter[Reading | Heartbeat | Action](
     Annotated[Reading | Heartbeat | Action, Field(discriminator="kind")]

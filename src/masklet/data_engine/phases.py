@@ -2,7 +2,7 @@
 
 Phase 3: clicks are prompts of the full model, which has memory. Phase 2: clicks segment a frame as a mere image, and
 the mask is propagated. Phase 1: as that, and nothing is propagated, every frame is done by hand. Brush and eraser make
-the mask in every phase.
+the mask in every phase, and in every phase it can be said that an object is not visible.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ ACTIONS = (
     "object_remove",
     "lock",
     "unlock",
+    "absent",
+    "present",
     "trim",
     "swap",
     "merge",
@@ -145,6 +147,12 @@ class Annotating:
 
     def _unlock(self, body: Mapping[str, Any]) -> None:
         self.session.edit.unlock(number(body, "object"), *frames_of(body))
+
+    def _absent(self, body: Mapping[str, Any]) -> None:
+        self.session.edit.absent(number(body, "object"), number(body, "frame"), optional(body, "last"))
+
+    def _present(self, body: Mapping[str, Any]) -> None:
+        self.session.edit.present(number(body, "object"), number(body, "frame"), optional(body, "last"))
 
     def _trim(self, body: Mapping[str, Any]) -> None:
         self.session.edit.trim(number(body, "object"), *frames_of(body))

@@ -18,6 +18,7 @@ from .callers import Caller
 from .database import Db, found, locked
 from .errors import NotFound, Refused
 from .live_messages import (
+    Absent,
     Action,
     MaskPrompt,
     Merge,
@@ -149,7 +150,7 @@ def _prepared(db: Db, task: Task, caller: Caller, action: Action) -> tuple[int |
     match action:
         case ObjectAdd():
             number = add_object(db, task.video_id, caller.id, action.label, action.colour, number).number
-        case Prompt() | MaskPrompt():
+        case Prompt() | MaskPrompt() | Absent():
             _for_prompt(db, task, caller, action.object)
         case ObjectChange() | ObjectRemove() | Merge() | Split():
             _object(db, task.video_id, action.object)

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..inference.results import ObjectResult, Shown, probability
-from ..inference.spool import Kept
 from ..inference.track import FOREVER, ObjectTrack
 from ..interaction.prompts import UserPrompt
 from ..masks import rle
 from ..masks.palette import object_colors
 from .bodies import optional
+from .object_lane import ObjectLane
 from .phases import Annotating, as_json
 
 _DIGITS = 4
@@ -55,7 +55,7 @@ class SessionView:
 
     def __init__(self, annotating: Annotating) -> None:
         self._annotating, self._session = annotating, annotating.session
-        self._scores: dict[int, dict[int, tuple[Kept[Shown], float, bool]]] = {}
+        self._lanes: dict[int, ObjectLane] = {}
 
     @property
     def _length(self) -> int:
@@ -65,6 +65,8 @@ class SessionView:
 
     def state(self, running: Mapping[str, Any] | None) -> dict[str, Any]:
         """Objects, what can be undone, and what is going on; names and colours are not known here."""
+        for gone in self._lanes.keys() - self._session.tracks.keys():
+            del self._lanes[gone]
         return {
             "objects": [self._object(i, track) for i, track in self._session.tracks.items()],
             "undo": as_json(self._annotating.next_undo),
@@ -95,15 +97,17 @@ class SessionView:
         return self._mask(i, t, track.shown[t])
 
     def scores(self, object_id: int | None) -> dict[str, Any]:
-        """Confidence of an object on every frame, None where it has no mask; of all objects as ``scores``."""
+        """Confidence of an object on every frame, None where it has no mask; of all objects as ``scores``.
+
+        They are those of the object's ``version`` in the state.
+        """
         if object_id is None:
             return {"scores": [self.scores(i) for i in self._session.tracks]}
         if object_id not in self._session.tracks:
             raise KeyError(f"unknown object {object_id}: known are {self._session.objects or 'none'}")
-        known = self._known(object_id, self._session.tracks[object_id])
-        first, last = min(known, default=0), max(known, default=-1)
-        confidence = [round(known[t][1], 3) if t in known else None for t in range(first, last + 1)]
-        return {"object": object_id, "first": first, "confidence": confidence}
+        lane = self._lane(object_id)
+        first, confidence = lane.confidence()
+        return {"object": object_id, "version": lane.version, "first": first, "confidence": confidence}
 
     def suggestions(self, k: int, object_id: int | None) -> list[dict[str, Any]]:
         """Frames to correct next."""
@@ -130,51 +134,29 @@ class SessionView:
         return mask_json(i, shown) | ({} if given is None else _clicks_json(given))
 
     def _object(self, i: int, track: ObjectTrack) -> dict[str, Any]:
-        known = self._known(i, track)
-        born, dies = track.life
+        lane, (born, dies) = self._lane(i), track.life
         return {
             "number": i,
+            "version": lane.version,
             "prompted": sorted(track.prompts),
-            "tracked": stretches(known),
+            "tracked": lane.tracked,
             "locks": [[first, self._last(last)] for first, last in sorted(track.locks.items())],
             "active": [born, self._last(dies)] if track.active else None,
-            "absent": stretches(t for t, (_, _, there) in known.items() if not there),
+            "absent": lane.absent,
+            "said_absent": lane.said_absent,
             "edits": sorted(track.corrections),
         }
+
+    def _lane(self, i: int) -> ObjectLane:
+        return self._lanes.setdefault(i, ObjectLane()).update(self._session.tracks[i])
 
     def _last(self, frame: int) -> int:
         return self._length - 1 if frame >= min(self._length, FOREVER) else frame
 
-    def _known(self, i: int, track: ObjectTrack) -> dict[int, tuple[Kept[Shown], float, bool]]:
-        """Confidence and presence by frame. Values do not change, so that those seen before are not read again."""
-        before, known = self._scores.get(i, {}), {}
-        for t, kept in track.shown.kept.items():
-            one = before.get(t)
-            if one is None or one[0] is not kept:
-                shown = kept.value
-                one = kept, shown.iou * probability(shown.presence), shown.presence > 0
-            if track.lives(t):
-                known[t] = one
-        self._scores[i] = known
-        for gone in self._scores.keys() - self._session.tracks.keys():
-            del self._scores[gone]
-        return known
-
-
-def stretches(frames: Iterable[int]) -> list[list[int]]:
-    """First and last frame of each run of neighbours."""
-    found: list[list[int]] = []
-    for t in sorted(frames):
-        if found and t == found[-1][1] + 1:
-            found[-1][1] = t
-        else:
-            found.append([t, t])
-    return found
-
 
 def with_rows(state: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
     """A state with what the database knows of objects; those that were never prompted are in it, too."""
-    nothing = {"prompted": [], "tracked": [], "locks": [], "active": None, "absent": [], "edits": []}
+    nothing = {"prompted": [], "tracked": [], "locks": [], "active": None, "absent": [], "said_absent": [], "edits": []}
     by_number = {one["number"]: one for one in state["objects"]}
     known = {row["number"]: row for row in rows if row["state"] != "removed" or row["number"] in by_number}
     unknown = {i: _unnamed(i) for i in by_number if i not in known}

@@ -4,11 +4,12 @@ Frames are looked at in order, once, as in the online protocol of appendix E.1.2
 where a mask overlaps the truth by less than ``stop_below``; clicks fall in the middle of the error until the mask is as
 good as ``wanted`` or ``most_clicks`` are given. Phase 1 stops at every annotated frame that shows the object and begins
 each from nothing. Phase 2 begins a frame that it stops at from nothing, and propagates the mask from there. Phase 3
-clicks on what was propagated, and propagates from there.
+clicks on what was propagated, and propagates from there. Where a mask is shown and the object is not there, it is said
+to be absent.
 
-Simulated seconds: 1 for each frame and object that is stopped at, 1.5 for each click, and in phases 2 and 3, for each
-object, a tenth for each annotated frame, once. Waiting for the model costs nothing. A brush is not simulated, so that
-phase 1 is cheaper than people's, and coarser.
+Simulated seconds: 1 for each frame and object that is stopped at, 1.5 for each click or absence, and in phases 2 and 3,
+for each object, a tenth for each annotated frame, once. Waiting for the model costs nothing. A brush is not simulated,
+so that phase 1 is cheaper than people's, and coarser.
 """
 
 from __future__ import annotations
@@ -116,7 +117,10 @@ class Tracking:
             if edited:
                 await self._stop()
             for one in edited:
-                await self._correct(t, one, truths.get(one, np.zeros(self.truth.size, bool)))
+                if one in truths:
+                    await self._correct(t, one, truths[one])
+                else:
+                    await self._say_absent(t, self.numbers[one])
             if self.phase > 1 and later is not None and (edited or await self._ends_at(t, later)):
                 await self._propagate(t, EXAMINE * len(frames) * len(self.numbers))
         await self._wait_for(frames[-1])
@@ -127,8 +131,8 @@ class Tracking:
         shown = self._shown.get(t, {}).get(self.numbers[one])
         if one in self.truth.unknown(t):
             return False
-        if truth is None:  # absent: only who corrects what is shown can say so by clicks
-            return self.phase == 3 and shown is not None and bool(shown.any())
+        if truth is None:
+            return shown is not None and bool(shown.any())
         return shown is None or float(jaccard(shown, truth)) < self.behaviour.stop_below
 
     async def _correct(self, t: int, one: int, truth: MaskArray) -> None:
@@ -148,6 +152,10 @@ class Tracking:
             cost = CLICK
         if shown is not None:
             self._shown.setdefault(t, {})[number] = shown
+
+    async def _say_absent(self, t: int, number: int) -> None:
+        await self._act("absent", LOCATE + CLICK, frame=t, object=number)
+        self._shown.setdefault(t, {})[number] = np.zeros(self.truth.size, bool)
 
     async def _act(self, kind: str, seconds: float, **body: Any) -> Mapping[str, Any]:
         await asyncio.sleep(self.behaviour.pace * seconds)

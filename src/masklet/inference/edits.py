@@ -1,9 +1,10 @@
-"""Edits of objects in time: lock, trim, swap, merge and split what was tracked."""
+"""Edits of objects in time: lock, trim, swap, merge and split what was tracked, and say where nothing is to be seen."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,7 +13,8 @@ from ..interaction.prompts import UserPrompt, check_object_id
 from ..masks.rle import decode, union
 from .engine import Engine
 from .history import Event, History
-from .track import FOREVER, ObjectTrack, track_of
+from .results import Shown
+from .track import FOREVER, Note, ObjectTrack, track_of
 from .turns import Turns, in_turn
 
 
@@ -58,6 +60,41 @@ class Edits:
                 for left, right in ((a, min(b, begin - 1)), (max(a, end + 1), b)):
                     if left <= right:
                         locks[left] = max(right, locks.get(left, right))
+        self._saved()
+
+    @in_turn
+    @torch.inference_mode()
+    def absent(self, object_id: int, frame: int, last: int | None = None) -> None:
+        """Say that an object is not visible on a frame, or on all from it to ``last``: a new object may begin so.
+
+        Its prompts and masks there go. Tracking leaves the frames as they are and remembers that nothing was there.
+        A prompt takes it back for its frame, :meth:`present` for many.
+        """
+        self._need_results("say where there are no")
+        object_id, frames = check_object_id(object_id), self._frames(frame, last)
+        track = self._tracks.get(object_id) or self._engine.new_track()
+        for t in frames:
+            track.check_open(t)
+        size, low, width = self._engine.source.size, self._engine.fit.low, self._engine.model.config.memory_width
+        with self._history.event(Event("absent", object_id, frames[0], frames[-1])):
+            track.take(frames[0], frames[-1])
+            note, shown = Note.of_absent(low, width), Shown.of_absent(frame, size)
+            for t in frames:
+                track.notes.put(t, note)  # of which memory is made when a frame reads it
+                track.shown.put(t, replace(shown, frame=t))
+            self._tracks[object_id] = track
+            self._anchor(track, nearest=frame)
+        self._saved()
+
+    @in_turn
+    def present(self, object_id: int, frame: int, last: int | None = None) -> None:
+        """Take :meth:`absent` back on a frame, or on all from it to ``last``: nothing is known of them then."""
+        frames, track = self._frames(frame, last), track_of(self._tracks, object_id)
+        with self._history.event(Event("present", object_id, frames[0], frames[-1])):
+            for t in [t for t in frames if track.absent(t)]:
+                track.notes.put(t, None)
+                track.shown.put(t, None)
+                track.bank.forget(t)
         self._saved()
 
     @in_turn
@@ -144,6 +181,10 @@ class Edits:
             for one in (track, later):
                 self._anchor(one, nearest=frame)
         self._saved()
+
+    def _frames(self, first: int, last: int | None) -> range:
+        begin, end = _range(first, last if last is not None else first)
+        return range(self._engine.checked_frame(begin), self._engine.checked_frame(end) + 1)
 
     @torch.inference_mode()
     def _anchor(self, track: ObjectTrack, nearest: float) -> None:

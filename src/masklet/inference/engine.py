@@ -140,13 +140,14 @@ class Engine:
             track: The object.
             t: The frame.
             given: All that is given there.
-            anew: Do not refine the answer that is there.
+            anew: Do not refine the answer that is there; what the user said of an absence is never refined.
         """
         features, note = self.encoded(t), track.notes.get(t)
         reverse = note is not None and note.reverse
         if note is not None:
             self._restore_maps(track, t, reverse=reverse)
         device = self.model.device
+        anew = anew or track.absent(t)
         previous = None if given.mask is not None or anew else track.previous_logits(t, device)
         unread = note is None or given.mask is not None
         answer = self.model.predict(
@@ -160,7 +161,7 @@ class Engine:
     def follow(self, t: int, *, reverse: bool) -> dict[int, Prediction]:
         """Answers of all started objects that live on a frame, prompted ones as they were given; all is remembered.
 
-        Locked frames are left out.
+        Frames that are locked, or on which the user said that an object is absent, are left out.
         """
         if self.options.scene_cuts:
             self.cuts.look(t + 1 if reverse else t)
@@ -169,7 +170,7 @@ class Engine:
         waiting: dict[int, Selection] = {}
         for i, track in self._tracks.items():
             fixed = track.fixed(t)
-            if track.locked(t) or not track.lives(t):
+            if track.settled(t) or not track.lives(t):
                 continue
             if fixed is not None:
                 answers[i] = fixed

@@ -16,8 +16,9 @@ from ..interaction.prompts import UserPrompt
 from .track import ObjectTrack, TrackState
 
 Kind = Literal[
-    "prompt", "clear", "remove", "reset", "propagate", "lock", "unlock", "trim", "swap", "merge", "split", "end"
-]
+    "prompt", "clear", "remove", "reset", "propagate", "lock", "unlock", "absent", "present", "trim", "swap", "merge",
+    "split", "end",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,14 @@ class Journal(Mapping[int, T], Generic[T]):
     Attributes:
         kept: The values by frame, as they lie there.
         news: Frames whose value has changed since it was emptied last; None: nobody asks.
+        changes: Number of changes so far.
     """
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self.kept: dict[int, Kept[T]] = {}
         self.news: set[int] | None = None
+        self.changes = 0
         self._replaced: dict[int, Kept[T] | None] = {}
 
     def __getitem__(self, t: int) -> T:
@@ -48,6 +50,7 @@ class Journal(Mapping[int, T], Generic[T]):
             self.kept.pop(t, None)
         else:
             self.kept[t] = kept
+        self.changes += 1
         if self.news is not None:
             self.news.add(t)
 

@@ -22,6 +22,7 @@ from ..structures import Prediction
 from ..video.fitting import Fit
 
 STABILITY_OFFSET = 1.0  # as for SAM's automatic masks
+NOTED_LOGIT = 10.0  # how sure is what is known only from a note
 
 if TYPE_CHECKING:
     from supervision import Detections
@@ -125,6 +126,7 @@ class Shown:
         presence: Presence logit.
         stability: Overlap of the masks at shifted thresholds.
         prompted: Whether it is the answer to a prompt.
+        absent: Whether the user said that the object is not visible here; the mask is empty.
     """
 
     frame: int
@@ -134,6 +136,12 @@ class Shown:
     presence: float
     stability: float
     prompted: bool
+    absent: bool = False
+
+    @staticmethod
+    def of_absent(frame: int, size: tuple[int, int]) -> Shown:
+        """What is kept where the user said that the object is not visible."""
+        return Shown(frame, size, encode(np.zeros(size, bool)), 1.0, -NOTED_LOGIT, 1.0, False, absent=True)
 
     @staticmethod
     def of(result: ObjectResult) -> Shown:
@@ -151,8 +159,8 @@ class Shown:
     def union(self, other: Shown) -> Shown:
         """What both objects together look like: as sure as the less sure one, there if either is."""
         scores = min(self.iou, other.iou), max(self.presence, other.presence), min(self.stability, other.stability)
-        prompted = self.prompted or other.prompted
-        return Shown(self.frame, self.size, union((self.rle, other.rle)), *scores, prompted)
+        prompted, absent = self.prompted or other.prompted, self.absent and other.absent
+        return Shown(self.frame, self.size, union((self.rle, other.rle)), *scores, prompted, absent)
 
     @property
     def nbytes(self) -> int:

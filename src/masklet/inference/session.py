@@ -161,8 +161,8 @@ class VideoSession:
     ) -> ObjectResult:
         """Prompt an object on a frame, add to what was given there, or correct what tracking made of it.
 
-        On a frame that was tracked the answer is made in the light of memory, elsewhere from the image alone. Nothing
-        is propagated until :meth:`propagate` or :meth:`step`.
+        On a frame that was tracked the answer is made in the light of memory, elsewhere from the image alone. An object
+        that was said to be absent there no longer is. Nothing is propagated until :meth:`propagate` or :meth:`step`.
 
         Args:
             frame: Index of the frame.

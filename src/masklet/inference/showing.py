@@ -18,26 +18,28 @@ Tracks = Mapping[int, ObjectTrack]
 def answered(
     t: int, fit: Fit, answers: Mapping[int, Prediction], tracks: Tracks, *, apart: bool, kept: bool
 ) -> FrameResult:
-    """Answers of a frame as a result, together with the objects whose masks are locked there.
+    """Answers of a frame as a result, together with the objects that are settled there.
 
     Args:
         t: The frame.
         fit: Where the frame lies in the model's input.
         answers: By object.
         tracks: All objects; their order is that of the result.
-        apart: No two objects share a pixel; locked ones keep theirs.
+        apart: No two objects share a pixel; settled ones keep theirs.
         kept: Keep the masks in the tracks.
     """
-    locked = {i: track.shown[t].result(i, None) for i, track in tracks.items() if track.locked(t)}
+    settled = {
+        i: track.shown[t].result(i, None) for i, track in tracks.items() if i not in answers and track.settled(t)
+    }
     fresh = frame_result(t, fit, answers, apart=apart).objects
-    if apart and locked:
-        taken = np.any([one.mask for one in locked.values()], axis=0)
+    if apart and settled:
+        taken = np.any([one.mask for one in settled.values()], axis=0)
         fresh = {i: one.without(taken) for i, one in fresh.items()}
     if kept:
         fresh = {i: one.keeping() for i, one in fresh.items()}
         for i, one in fresh.items():
             tracks[i].shown.put(t, Shown.of(one))
-    together = {**fresh, **locked}
+    together = {**fresh, **settled}
     return FrameResult(t, fit.frame, {i: together[i] for i in tracks if i in together})
 
 

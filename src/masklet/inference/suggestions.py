@@ -88,8 +88,10 @@ class _Outlook:
         self.frames = np.array(found, int)
         self._shown, self._reach = track.shown, track.bank.limits.recent_maps
         self._keys = np.array([track.notes[t].key for t in found], np.float32)
-        self._doubt = np.array([track.shown[t].doubt for t in found])
-        self._open = np.array([track.lives(t) and not track.locked(t) for t in found], bool)
+        shown = [track.shown[t] for t in found]
+        self._doubt = np.array([one.doubt for one in shown])
+        is_open = [track.lives(t) and not (track.locked(t) or one.absent) for t, one in zip(found, shown, strict=True)]
+        self._open = np.array(is_open, bool)
         for t in track.prompts:
             self._close(t)
         self._prompted = [t for t in track.prompts if t in track.notes]

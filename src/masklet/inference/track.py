@@ -20,7 +20,7 @@ from ..structures import MemoryEntry, Prediction, Selection
 from .corrections import Correction, readable
 from .journal import Journal
 from .memory_key import memory_key
-from .results import Shown
+from .results import NOTED_LOGIT, Shown
 from .spool import Spool
 
 FOREVER = 2**62
@@ -28,7 +28,6 @@ FOREVER = 2**62
 STRETCHES = ("locks", "active")
 """Tables that are of stretches of frames and not of single ones."""
 _KEY_TYPE = np.dtype("<f2")  # of keys on disk
-NOTED_LOGIT = 10.0  # how sure a mask is that is known only from its note
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,16 @@ class Note:
         """Note a frame that was just remembered."""
         rle = dict(encode((answer.logits[0, 0] > 0).cpu().numpy()))
         return Note(rle, reverse, memory_key(entry, answer.logits))
+
+    @staticmethod
+    def of_absent(size: tuple[int, int], width: int) -> Note:
+        """Note a frame on which the user said that nothing is to be seen.
+
+        Args:
+            size: Height and width of logits.
+            width: Channels of memory maps.
+        """
+        return Note(dict(encode(np.zeros(size, bool))), False, np.zeros(width, np.float16))
 
     def union(self, other: Note) -> Note:
         """The note of both objects together."""
@@ -151,6 +160,14 @@ class ObjectTrack:
         """Whether a frame has a mask that tracking must not change."""
         return t in self.shown and any(first <= t <= last for first, last in self.locks.items())
 
+    def absent(self, t: int) -> bool:
+        """Whether the user said that the object is not visible on a frame."""
+        return t in self.shown and self.shown[t].absent
+
+    def settled(self, t: int) -> bool:
+        """Whether tracking must not change a frame: its mask is locked, or the object was said to be absent."""
+        return self.locked(t) or self.absent(t)
+
     def check_open(self, t: int) -> None:
         """Raise ValueError where a prompt is not possible."""
         if self.locked(t):
@@ -196,7 +213,10 @@ class ObjectTrack:
             self.notes.put(t, None)
 
     def forget(self, t: int) -> None:
-        """Remove prompts, answers and memory of a frame; with its last prompt the object's whole track goes."""
+        """Remove prompts, answers and memory of a frame; with its last prompt the object's whole track goes.
+
+        Frames on which it was said to be absent stay.
+        """
         for state in (self.prompts, self.corrections, self.pending, self.answers):
             state.pop(t, None)
         for journal in self.journals.values():
@@ -205,8 +225,10 @@ class ObjectTrack:
         if not self.prompts:
             for table in self.tables().values():
                 table.clear()
-            for journal in self.journals.values():
-                journal.drop()
+            for f in [f for f, one in self.shown.items() if not one.absent]:
+                self.shown.put(f, None)
+            for f in [f for f in self.notes if f not in self.shown]:
+                self.notes.put(f, None)
 
     def release(self) -> None:
         """Let go of prompts and memory; what was shown stays."""

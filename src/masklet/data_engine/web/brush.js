@@ -62,10 +62,10 @@ export class Brush {
   up() {
     if (!this.#mask) return;
     const { counts, empty } = countsOf(this.#mask);
-    const { frame, object } = this.#target;
+    const { frame, object, runs } = this.#target;
     this.cancel();
-    if (empty) this.editor.clear();
-    else this.editor.paint(frame, object, counts);
+    if (!empty) this.editor.paint(frame, object, counts);
+    else if (runs?.length > 1) this.editor.vanish(object, frame); // all of it was erased
   }
 
   cancel() {

@@ -69,6 +69,7 @@ export function editCommands(editor, { space, panel, submit, help, theme }) {
     command("accept", "tools", ["Enter"], () => editor.accept(1)),
     command("cancel", "tools", ["Escape"], () => editor.cancel()),
     command("clear", "tools", ["Backspace", "Delete"], () => editor.clear()),
+    command("absent", "tools", ["v"], () => editor.toggleAbsent()),
     command("undo", "tools", ["Ctrl+z"], () => editor.undo(), true),
     command("redo", "tools", ["Ctrl+Shift+z", "Ctrl+y"], () => editor.redo(), true),
     command("track_forward", "track", ["f"], () => editor.propagate("forward")),

@@ -197,7 +197,26 @@ export class Editor {
 
   clear() {
     if (!this.selected) return undefined;
-    return this.act("clear", { frame: this.frame, object: this.selected.number });
+    const kind = this.saidAbsent([this.frame, this.frame]) ? "present" : "clear";
+    return this.act(kind, { frame: this.frame, object: this.selected.number });
+  }
+
+  /** Whether it was said that the selected object is not visible on frames, by default the marked ones or this one. */
+  saidAbsent([first, last] = this.timeline.range ?? [this.frame, this.frame]) {
+    return (this.selected?.said_absent ?? []).some(([a, b]) => a <= first && b >= last);
+  }
+
+  /** Says that the selected object is not visible on the marked range, or on this frame; a second time takes it back. */
+  toggleAbsent() {
+    const [first, last] = this.timeline.range ?? [this.frame, this.frame];
+    return this.selected && this.vanish(this.selected.number, first, last, this.saidAbsent() ? "present" : "absent");
+  }
+
+  /** Says that an object is not visible on some frames, or takes it back. */
+  async vanish(object, frame, last = frame, kind = "absent") {
+    const where = frame === last ? t("did.on_frame", { frame }) : t("range.span", { first: frame, last });
+    if (await this.act(kind, { object, frame, last }))
+      say(t(`say.${kind}`, { object: this.session.object(object)?.name ?? object, where }));
   }
 
   act(kind, fields) {

@@ -70,7 +70,7 @@ function paintHeat(context, { first, confidence }, view, width, top, height) {
   }
 }
 
-/** A lane: heat, absent ranges hatched, locks, and marks of prompts (diamonds) and edits (triangles). */
+/** A lane: heat, absent ranges hatched and framed where people said so, locks, and marks of prompts (diamonds) and edits (triangles). */
 export function paintLane(canvas, lane, view, colours) {
   const { context, width, height } = sized(canvas);
   const each = width / (view.to - view.from);
@@ -85,13 +85,16 @@ export function paintLane(canvas, lane, view, colours) {
   context.globalAlpha = lane.hidden ? 0.35 : 1;
   if (lane.score) paintHeat(context, lane.score, view, width, top, bar);
   for (const range of lane.absent ?? []) span(range, (x, w) => paintHatching(context, x, top, w, bar, colours));
+  context.strokeStyle = colours.text;
+  context.lineWidth = 1;
+  for (const range of lane.said_absent ?? [])
+    span(range, (x, w) => context.strokeRect(x + 0.5, top + 0.5, Math.max(1, w - 1), bar - 1));
   for (const range of lane.locks ?? []) {
     span(range, (x, w) => {
       context.fillStyle = colours.accent;
       context.fillRect(x, top + bar + 1, w, 3);
     });
   }
-  context.lineWidth = 1;
   const mark = (t, shape) => {
     const x = at(t + 0.5);
     if (x < -6 || x > width + 6) return;

@@ -136,6 +136,7 @@ export class ObjectsPanel {
       rename: tool("rename", (object) => this.rename(object)),
       take: tool("take", () => editor.takeStored()),
       clear: tool("clear", () => editor.clear()),
+      absent: tool("absent", () => editor.toggleAbsent(), { kind: "small toggle" }),
       trim: tool("trim", (object) => editor.act("trim", { object, ...editor.marked })),
       split: tool("split", (object) => editor.split(object)),
       swap: tool("swap", (object) => this.#withOther("swap", object)),
@@ -163,7 +164,10 @@ export class ObjectsPanel {
     this.tool.take.hidden = object.origin === "manual";
     this.tool.take.disabled = !editor.stored.get(object.number, frame);
     this.tool.clear.disabled =
-      !object.prompted.includes(frame) && !editor.session.masks.get(object.number, frame)?.prompted;
+      !object.prompted.includes(frame) &&
+      !editor.session.masks.get(object.number, frame)?.prompted &&
+      !editor.saidAbsent([frame, frame]);
+    this.tool.absent.setAttribute("aria-pressed", editor.saidAbsent());
     this.tool.trim.disabled = !range;
     this.tool.split.disabled = frame === 0;
     this.tool.swap.disabled = this.tool.merge.disabled = !others;

@@ -12,7 +12,18 @@ import { WorkClock } from "./work_clock.js";
 /** What a correction does to the frames beside it, the usual one first. */
 export const CORRECTIONS = ["blend", "override", "barrier"];
 
-const NEW_MASKS = new Set(["clear", "undo", "redo", "object_remove", "trim", "swap", "merge", "split"]);
+const NEW_MASKS = new Set([
+  "clear",
+  "undo",
+  "redo",
+  "object_remove",
+  "absent",
+  "present",
+  "trim",
+  "swap",
+  "merge",
+  "split",
+]);
 
 const MADE_HERE = new Set(["prompt", "mask", "lock", "unlock"]);
 
@@ -44,7 +55,7 @@ export class Session {
   running = null;
   left = 0;
   pending = 0;
-  scores = new Map(); // object -> {first, confidence}
+  scores = new Map(); // object -> {first, confidence, version: of the object that they are}
   #dots = new Map(); // "object frame" -> clicks that no mask from the server holds yet
   #rescore = null;
   #tracking = false; // a propagation has not said that it is finished
@@ -92,7 +103,6 @@ export class Session {
       if (NEW_MASKS.has(kind)) {
         this.#dots.clear();
         this.masks.invalidate(this.frame());
-        this.#scoreSoon();
       }
       if (NEW_MASKS.has(kind) || MADE_HERE.has(kind)) this.edited.emit();
       return reply;
@@ -231,21 +241,25 @@ export class Session {
     this.#scoreSoon();
   }
 
-  /** Heat for the whole timeline, when nothing has happened for a moment. */
+  /** Heat for the whole timeline, of objects that have changed, when nothing has happened for a moment. */
   #scoreSoon() {
     clearTimeout(this.#rescore);
-    this.#rescore = setTimeout(async () => {
-      if (this.running) return;
-      try {
-        const reply = await this.live.send("scores");
-        this.scores = new Map(
-          (reply.scores ?? [reply]).map((one) => [one.object, { first: one.first, confidence: [...one.confidence] }]),
-        );
+    this.#rescore = setTimeout(() => this.#rescoreChanged(), 250);
+  }
+
+  async #rescoreChanged() {
+    for (const number of this.scores.keys()) if (!this.object(number)?.version) this.scores.delete(number);
+    try {
+      for (const { number, version } of this.objects) {
+        if (this.running) return; // its frames bring theirs
+        if (!version || version === this.scores.get(number)?.version) continue;
+        const { first, confidence, version: of } = await this.live.send("scores", { object: number });
+        this.scores.set(number, { first, confidence, version: of });
         this.scored.emit();
-      } catch {
-        /* the connection was closed meanwhile */
       }
-    }, 250);
+    } catch {
+      /* the object is gone or the connection was closed meanwhile: the next state says what holds */
+    }
   }
 
   async #heartbeat() {

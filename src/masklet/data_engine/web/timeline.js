@@ -66,7 +66,7 @@ export class Timeline {
     this.observer.disconnect();
   }
 
-  /** lanes: {number, name, colour, prompted, edits, absent, locks, active, hidden, score}. */
+  /** lanes: {number, name, colour, prompted, edits, absent, said_absent, locks, active, hidden, score}. */
   setLanes(lanes, selected) {
     this.#lanes = lanes;
     this.#selected = selected;
