@@ -10,6 +10,7 @@ import uuid
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import Future
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,9 @@ def test_from_upload_to_export(real: Served, frames: list[np.ndarray]):
     job = until(client, f"/api/jobs/{job['id']}", {"done", "failed"})
     assert (job["state"], job["file"], job["error"]) == ("done", True, None)
     assert "key" not in job["result"]
+    assert datetime.fromisoformat(job["expires"]) - datetime.fromisoformat(job["done"]) == timedelta(days=7)
+    kept = client.post(f"/api/jobs/{job['id']}/keep", json={"keep": True}).json()
+    assert (kept["kept"], kept["expires"]) == (True, None)
     archive = client.get(f"/api/jobs/{job['id']}/file").content
     assert any(name.endswith(".png") for name in zipfile.ZipFile(io.BytesIO(archive)).namelist())
     brought = client.post(

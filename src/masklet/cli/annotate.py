@@ -35,6 +35,7 @@ def annotate(
     every: int = 1,
     accounts: bool = False,
     known_host: Annotated[list[str], tyro.conf.UseAppendAction] = [],  # noqa: B006
+    export_days: float = 7.0,
     browser: bool = True,
     language: Literal["en", "zh"] = "en",
 ) -> int:
@@ -55,6 +56,7 @@ def annotate(
         every: Annotate every so many frames of the project "Local".
         accounts: People sign in; make the first admin by masklet annotate user add.
         known_host: A name by which browsers reach this server, besides its address.
+        export_days: Days after which archives of exports are removed; the page can keep one.
         browser: Open the page.
         language: Language of the page until a user chooses another one.
     """
@@ -69,6 +71,7 @@ def annotate(
         accounts,
         tuple(known_host),
         workers,
+        export_days=export_days,
         model=model if find(model) is not None else _model_file(model),
         language=language,
         metrics_token=metrics_token(),

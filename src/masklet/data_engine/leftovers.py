@@ -69,7 +69,9 @@ def clear(database: Database, workspace: Workspace, days: float, at: datetime | 
 
 def _needed(db: Db, days: float, at: datetime) -> tuple[set[str], set[str], set[str]]:
     """Keys of archives that stay, of scratch folders that are worked in, and of uploads that are done with."""
-    archives, folders, uploads = set(), set(), set()
+    archives: set[str] = set()
+    folders: set[str] = set()
+    uploads: set[str] = set()
     for job in db.scalars(select(Job).where(or_(Job.state == "running", Job.kind.in_(("export", "import"))))):
         if job.state == "running":
             folders.add(key_of(job))
@@ -77,7 +79,8 @@ def _needed(db: Db, days: float, at: datetime) -> tuple[set[str], set[str], set[
             due = expires(job, days)
             if due is not None and due <= at:
                 job.result = {name: value for name, value in (job.result or {}).items() if name != "key"}
-            archives.add((job.result or {}).get("key") if job.state in _ENDED else job.body.get("key"))
+            holds = (job.result or {}) if job.state in _ENDED else job.body
+            archives |= {holds["key"]} if "key" in holds else set()
         elif job.kind == "import" and job.state in _ENDED:
             uploads.add(job.body["key"])
     return archives, folders, uploads
