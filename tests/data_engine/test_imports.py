@@ -66,15 +66,15 @@ def test_bombs(engine: ExchangeEngine, tmp_path: Path):
 def test_what_takes_all_memory(engine: ExchangeEngine, tmp_path: Path):
     """A list of 30 million numbers; its archive is small."""
     text = io.BytesIO()
-    text.write(b'{"videos": [' + b"0," * 30_000_000 + b"0]}")
+    text.write(b'{"videos": [{"file_names": []},' + b"0," * 30_000_000 + b"0]}")
     hog = zipped(tmp_path / "z", **{"instances.json": text.getvalue()})
     assert hog.stat().st_size < 10**6
     assert "memory than is allowed" in refused(engine, hog, memory=512 * 2**20)
 
 
 def test_what_never_ends_and_what_takes_all_room(engine: ExchangeEngine, tmp_path: Path):
-    nested = zipped(tmp_path / "z", **{"instances.json": b'{"videos": ' + b"[" * 10**6})
-    assert "clips.zip" in refused(engine, nested)
+    nested = zipped(tmp_path / "z", **{"instances.json": b'{"file_names": ' + b"[" * 10**6})
+    assert "clips.zip/instances.json: it cannot be parsed as JSON" in refused(engine, nested)
     full = zipped(tmp_path / "z", **{"instances.json": instances(NAMES)})
     assert "more room than is allowed" in refused(engine, full, staged=200)
 

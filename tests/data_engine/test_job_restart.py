@@ -85,7 +85,7 @@ def done(engine: ExchangeEngine, job: int) -> Job:
     while (row := engine.database.run(found, Job, job)).state in ("running", "waiting"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    runner.stop(60)
+    runner.stop(60.0)
     clear(engine.database, engine.workspace, 7.0)
     assert not [*(engine.workspace.root / "jobs").iterdir()]
     assert not [*(engine.workspace.root / "uploads").iterdir()]

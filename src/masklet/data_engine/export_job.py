@@ -1,17 +1,21 @@
-"""Exports in a process of their own, so that a large one does not slow the requests of people."""
+"""Exports in a process of their own, so that a large one does not slow the requests of people.
+
+What writes them (:mod:`~masklet.data_engine.exports`) is imported there only.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from .child import ChildDied, ChildLimits, run_child
 from .database import Database
-from .exports import Format
 from .finished_masks import Which
 from .workspace import Workspace
 
+Format = Literal["sa_v", "davis", "youtube_vis", "coco", "cvat", "label_studio", "overlay"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 _SECONDS = 7 * 24 * 3600.0
 
 

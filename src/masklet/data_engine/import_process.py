@@ -36,8 +36,6 @@ def main() -> None:
         done = _staged(open_dataset(root, request["format"]), request)
     except MemoryError:
         say(error=f"{name} takes more memory than is allowed: take a smaller one")
-    except RecursionError:
-        say(error=f"{name} is nested too deeply: expected annotations as other tools write them")
     except (ValueError, OSError) as error:
         sys.stderr.write(f"{error!r}\n")
         full = isinstance(error, OSError) and error.errno in (errno.EFBIG, errno.ENOSPC)

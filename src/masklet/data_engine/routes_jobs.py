@@ -14,7 +14,7 @@ from . import audit, job_queue, leftovers
 from .callers import Caller, Manages, Oversees, Sees
 from .database import Db, found
 from .errors import NotFound, Refused
-from .exports import Format
+from .export_job import Format
 from .fields import Body, Id, LimitQuery
 from .finished_masks import Which
 from .imports import IMPORT_FORMATS, ImportFormat
