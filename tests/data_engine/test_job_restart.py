@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from exchange_engine import FRAMES, ExchangeEngine, instances, zipped
 from masklet.data_engine import job_queue
-from masklet.data_engine.database import Database, Db, found
+from masklet.data_engine.database import Database, found
 from masklet.data_engine.job_runner import JobRunner
 from masklet.data_engine.leftovers import clear
 from masklet.data_engine.metrics import Metrics
@@ -105,8 +105,10 @@ def test_an_import(engine: ExchangeEngine, tmp_path: Path, where: str, stored: i
     assert engine.objects() == [1] * VIDEOS
     assert (result["videos"], result["objects"], result["masks"]) == (VIDEOS, VIDEOS, VIDEOS * FRAMES)
     assert result["without_video"] == ["elsewhere"]
-    assert engine.database.run(_count, Mask) == VIDEOS * FRAMES
-    assert engine.database.run(_count, Task) == VIDEOS  # each to be verified once
+    with engine.database.reading() as db:
+        assert db.scalar(select(func.count()).select_from(Mask)) == VIDEOS * FRAMES
+        verify = [task.video_id for task in db.scalars(select(Task).where(Task.stage == "verify"))]
+    assert sorted(verify) == engine.videos  # each once
 
 
 @pytest.mark.parametrize("where", ["at work", "with the archive in its place"])
@@ -121,7 +123,3 @@ def test_an_export(engine: ExchangeEngine, tmp_path: Path, where: str):
     with zipfile.ZipFile(engine.workspace.export(key)) as archive:
         assert archive.testzip() is None
         assert sum(name.endswith(".jpg") for name in archive.namelist()) == VIDEOS * FRAMES
-
-
-def _count(db: Db, kind: type) -> int:
-    return db.scalar(select(func.count()).select_from(kind)) or 0

@@ -187,6 +187,11 @@ def test_hostile_files_fail_with_a_sentence_and_leave_nothing(tmp_path: Path):
             assert video["state"] == "failed", name
             assert "/" not in video["name"]
             assert video["error"]
+            form = {"files": {"file": (name, content)}, "data": {"format": "coco"}}
+            answer = client.post(f"/api/projects/{project}/imports", **form)
+            job = until(client, f"/api/jobs/{answer.json()['id']}", {"done", "failed"})
+            assert (job["state"], bool(job["error"])) == ("failed", True), name
+            assert "the server failed" not in job["error"], name
         said = json.dumps([client.get(f"/api/projects/{project}/{what}").json() for what in ("jobs", "videos")])
         assert str(tmp_path) not in said
         assert "Traceback" not in said
@@ -195,6 +200,7 @@ def test_hostile_files_fail_with_a_sentence_and_leave_nothing(tmp_path: Path):
         assert not list(root.parent.rglob("climbed*"))
         assert not list((root / "videos").iterdir())
         assert not list((root / "uploads").iterdir())
+        assert not list((root / "jobs").iterdir())
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path):

@@ -121,7 +121,9 @@ def _import(given: Assignment) -> dict[str, Any]:
             name=body["name"],
             folder=given.folder,
             user_id=job.created_by,
-            so_far=Imported(**job.result) if job.result else None,
+            so_far=Imported(
+                **{**(job.result or {}), "without_video": ()}
+            ),  # JSON has no tuples; it is known at the end
             record=lambda db, so_far: record_job(db, job.id, lease, asdict(so_far)),
             on_progress=given.report,
             on_wait=given.check,
