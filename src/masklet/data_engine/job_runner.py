@@ -42,7 +42,7 @@ class JobRunner:
         database: The tables.
         workspace: The files.
         metrics: What is counted.
-        threads: How many jobs at a time.
+        threads: How many jobs at a time; who works on none removes nothing, either.
         days: How long archives of exports stay.
     """
 
@@ -53,7 +53,8 @@ class JobRunner:
         self._holder = f"{socket.gethostname()[:20]} {secrets.token_hex(4)}"
         self._work, self._stopping = Event(), Event()
         self._threads = [Thread(target=self._run, name=f"jobs {i}", daemon=True) for i in range(threads)]
-        self._threads.append(Thread(target=self._clear, name="leftovers", daemon=True))
+        if threads:
+            self._threads.append(Thread(target=self._clear, name="leftovers", daemon=True))
 
     def start(self) -> None:
         """Begin to take jobs."""
