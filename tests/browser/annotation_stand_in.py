@@ -490,17 +490,23 @@ def stand_in_app(memory: StandIn) -> FastAPI:
         for job in memory.jobs:
             job["progress"] = min(1.0, job["progress"] + 0.34)
             if job["progress"] == 1.0 and job["state"] == "running":
-                job |= {"state": "done", "file": job["kind"] == "export"}
+                job |= {"state": "done", "file": job["kind"] == "export", "expires": CREATED}
         return memory.jobs
 
     def job(kind: str, **more: Any) -> dict[str, Any]:
         memory.jobs.append({"id": len(memory.jobs) + 1, "kind": kind, "state": "running", "progress": 0.0} | more)
-        memory.jobs[-1] |= {"error": None, "created": CREATED, "file": False}
+        memory.jobs[-1] |= {"error": None, "created": CREATED, "file": False, "kept": False, "expires": None}
         return memory.jobs[-1]
 
     @app.post("/api/projects/{number}/exports", status_code=202)
     async def _export(request: Request) -> dict[str, Any]:
         return job("export", format=(await request.json())["format"])
+
+    @app.post("/api/jobs/{number}/keep")
+    async def _keep(number: int, request: Request) -> dict[str, Any]:
+        kept = (await request.json())["keep"]
+        memory.jobs[number - 1] |= {"kept": kept, "expires": None if kept else CREATED}
+        return memory.jobs[number - 1]
 
     @app.post("/api/videos/{number}/automatic", status_code=202)
     def _automatic(number: int) -> dict[str, Any]:

@@ -992,7 +992,10 @@ def test_an_export_is_begun_and_fetched(opened):
     one.go("projects/1/exchange")
     one.page.click("button:has-text('Export')")
     one.page.wait_for_selector("a[href$='jobs/1/file']")
+    one.page.wait_for_selector("text=Removed on")
     one.shot("exchange")
+    one.page.click("button:has-text('Keep')")
+    one.page.wait_for_selector("text=Do not keep")
 
 
 def test_a_project_is_made(opened):

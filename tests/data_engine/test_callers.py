@@ -58,6 +58,7 @@ ROUTES = {
     "GET /api/projects/{project_id}/jobs": ALL,
     "GET /api/jobs/{job_id}": ALL,
     "POST /api/jobs/{job_id}/cancel": ADMINS,
+    "POST /api/jobs/{job_id}/keep": ADMINS,
     "GET /api/jobs/{job_id}/file": ADMINS,
 }
 """Roles that a route does not turn away. Which stages a role may do is tested below: the store decides."""

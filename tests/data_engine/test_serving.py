@@ -10,6 +10,7 @@ import uuid
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import Future
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,9 @@ def test_from_upload_to_export(real: Served, frames: list[np.ndarray]):
     job = until(client, f"/api/jobs/{job['id']}", {"done", "failed"})
     assert (job["state"], job["file"], job["error"]) == ("done", True, None)
     assert "key" not in job["result"]
+    assert datetime.fromisoformat(job["expires"]) - datetime.fromisoformat(job["done"]) == timedelta(days=7)
+    kept = client.post(f"/api/jobs/{job['id']}/keep", json={"keep": True}).json()
+    assert (kept["kept"], kept["expires"]) == (True, None)
     archive = client.get(f"/api/jobs/{job['id']}/file").content
     assert any(name.endswith(".png") for name in zipfile.ZipFile(io.BytesIO(archive)).namelist())
     brought = client.post(
@@ -186,6 +190,11 @@ def test_hostile_files_fail_with_a_sentence_and_leave_nothing(tmp_path: Path):
             assert video["state"] == "failed", name
             assert "/" not in video["name"]
             assert video["error"]
+            form = {"files": {"file": (name, content)}, "data": {"format": "coco"}}
+            answer = client.post(f"/api/projects/{project}/imports", **form)
+            job = until(client, f"/api/jobs/{answer.json()['id']}", {"done", "failed"})
+            assert (job["state"], bool(job["error"])) == ("failed", True), name
+            assert "the server failed" not in job["error"], name
         said = json.dumps([client.get(f"/api/projects/{project}/{what}").json() for what in ("jobs", "videos")])
         assert str(tmp_path) not in said
         assert "Traceback" not in said
@@ -194,6 +203,7 @@ def test_hostile_files_fail_with_a_sentence_and_leave_nothing(tmp_path: Path):
         assert not list(root.parent.rglob("climbed*"))
         assert not list((root / "videos").iterdir())
         assert not list((root / "uploads").iterdir())
+        assert not list((root / "jobs").iterdir())
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(tmp_path: Path):

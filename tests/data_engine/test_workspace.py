@@ -27,7 +27,14 @@ def test_a_secret_is_made_once_and_is_nobody_elses(tmp_path: Path):
 @pytest.mark.parametrize("key", ["", "../../etc/passwd", "a" * 7, "A" * 32, "a" * 65, "0123456789/", "01234567\n"])
 def test_a_name_is_no_path(tmp_path: Path, key: str):
     workspace = Workspace(tmp_path)
-    for place in (workspace.pack, workspace.session, workspace.incoming, workspace.export, workspace.automatic):
+    for place in (
+        workspace.pack,
+        workspace.session,
+        workspace.incoming,
+        workspace.export,
+        workspace.automatic,
+        workspace.scratch,
+    ):
         with pytest.raises(ValueError, match="a key of the workspace"):
             place(key)
 

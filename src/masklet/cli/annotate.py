@@ -36,6 +36,7 @@ def annotate(
     accounts: bool = False,
     token: bool = True,
     known_host: Annotated[list[str], tyro.conf.UseAppendAction] = [],  # noqa: B006
+    export_days: float = 7.0,
     browser: bool = True,
     language: Literal["en", "zh"] = "en",
 ) -> int:
@@ -58,6 +59,7 @@ def annotate(
         token: Without accounts: only who has the address that is printed gets in, not every user of this machine. It
             ends with a random token; MASKLET_TOKEN in the environment sets another one.
         known_host: A name by which browsers reach this server, besides its address.
+        export_days: Days after which archives of exports are removed; the page can keep one.
         browser: Open the page.
         language: Language of the page until a user chooses another one.
     """
@@ -72,6 +74,7 @@ def annotate(
         accounts,
         tuple(known_host),
         workers,
+        export_days=export_days,
         model=model if find(model) is not None else _model_file(model),
         language=language,
         metrics_token=metrics_token(),

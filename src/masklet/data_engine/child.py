@@ -1,6 +1,8 @@
 """A child process that does one thing within limits and says in lines of JSON how far it is.
 
-Each line of its standard output is an object. ``{"error": sentence}`` ends it, ``{"done": ...}`` is what came of it.
+The first line of its standard input is what it is to do; when that input ends its parent is gone, and so is it. Each
+line of its standard output is an object. ``{"error": sentence}`` ends it, ``{"done": ...}`` is what came of it.
+It has a low priority: whoever clicks comes first.
 """
 
 from __future__ import annotations
@@ -13,19 +15,27 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import Thread
 from typing import IO, Any
 
 log = logging.getLogger(__name__)
 
 _LONGEST_LINE = 2**28
 _TAIL = 2000  # characters of the standard error that are logged
+_WAIT = 1.0  # seconds of silence after which the parent looks whether it still wants to know
+_NICE = 10
 OnLine = Callable[[dict[str, Any]], object]
 
 
 class ChildError(ValueError):
     """The child gave up, was stopped or died; the message says why, for the user."""
+
+
+class ChildDied(ChildError):
+    """The child died without a word of its own: it took too much, or broke down."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +69,21 @@ class ChildLimits:
 
 
 def run_child(
-    module: str, request: dict[str, Any], limits: ChildLimits, on_line: OnLine, pass_fds: Sequence[int] = ()
+    module: str,
+    request: dict[str, Any],
+    limits: ChildLimits,
+    on_line: OnLine,
+    pass_fds: Sequence[int] = (),
+    on_wait: Callable[[], object] = lambda: None,
 ) -> Any:
     """Run ``python -m module`` with a request on its standard input; returns what it has ``done``.
 
-    The child reads its request by :func:`requested`. An error of ``on_line`` ends it, and is raised.
+    The child reads its request by :func:`requested`. An error of ``on_line``, or of ``on_wait``, which is called each
+    second that the child is silent, ends it, and is raised.
 
     Raises:
-        ChildError: It gave up, took too much, or died.
+        ChildDied: It took too much, or broke down.
+        ChildError: It gave up.
     """
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MASKLET_")}  # no secrets
     environment |= {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
@@ -81,12 +98,10 @@ def run_child(
     )
     assert process.stdin and process.stdout and process.stderr
     try:
-        try:
-            process.stdin.write(json.dumps({**request, "limits": vars(limits)}).encode())
-            process.stdin.close()
-        except BrokenPipeError:
-            pass  # it died; its end is reported below
-        lines = _Lines(process.stdout, process.stderr, time.monotonic() + limits.seconds, limits.seconds)
+        with suppress(BrokenPipeError):  # it died; its end is reported below
+            process.stdin.write(json.dumps({**request, "limits": vars(limits)}).encode() + b"\n")
+            process.stdin.flush()
+        lines = _Lines(process.stdout, process.stderr, limits.seconds, on_wait)
         for line in lines:
             if "error" in line:
                 raise ChildError(str(line["error"]))
@@ -95,19 +110,27 @@ def run_child(
             on_line(line)
         code = process.wait(10)
         log.warning("%s ended with %s: %s", module, code, lines.complaint[-_TAIL:])
-        raise ChildError(_why(code))
+        raise ChildDied(_why(code))
     finally:
         process.kill()
         process.wait()
-        process.stdout.close()
-        process.stderr.close()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            with suppress(BrokenPipeError):
+                stream.close()
 
 
 def requested() -> dict[str, Any]:
-    """In the child: what it is to do, from now on within its limits."""
-    request = json.loads(sys.stdin.buffer.read())
+    """In the child: what it is to do, from now on within its limits and no longer than its parent lives."""
+    request = json.loads(sys.stdin.buffer.readline())
+    os.nice(_NICE)
+    Thread(target=_end_with_parent, name="parent", daemon=True).start()  # before the limits: it needs a stack
     ChildLimits(**request.pop("limits")).apply()
     return request
+
+
+def _end_with_parent() -> None:
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
 
 
 def say(**line: Any) -> None:
@@ -119,21 +142,18 @@ def say(**line: Any) -> None:
 class _Lines:
     """Lines of a child until it closes its output or its time is over; what it complains of is kept, the end of it."""
 
-    def __init__(self, output: IO[bytes], complaints: IO[bytes], deadline: float, seconds: float) -> None:
-        self._output, self._complaints, self._deadline, self._seconds = output, complaints, deadline, seconds
+    def __init__(self, output: IO[bytes], complaints: IO[bytes], seconds: float, on_wait: Callable[[], object]) -> None:
+        self._output, self._complaints, self._seconds, self._on_wait = output, complaints, seconds, on_wait
+        self._deadline = time.monotonic() + seconds
         self.complaint = ""
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[dict[str, Any]]:
         rest = b""
         with selectors.DefaultSelector() as selector:
             selector.register(self._output, selectors.EVENT_READ)
             selector.register(self._complaints, selectors.EVENT_READ)
             while selector.get_map():
-                ready = selector.select(max(0.0, self._deadline - time.monotonic()))
-                if not ready:
-                    raise ChildError(f"it took more than {self._seconds:g} seconds: take a shorter video")
-                for key, _ in ready:
-                    stream: Any = key.fileobj
+                for stream in self._ready(selector):
                     data = os.read(stream.fileno(), 2**16)
                     if not data:
                         selector.unregister(stream)
@@ -142,8 +162,17 @@ class _Lines:
                     else:
                         *lines, rest = (rest + data).split(b"\n")
                         if len(rest) > _LONGEST_LINE:
-                            raise ChildError("it said too much")
+                            raise ChildDied("it said too much")
                         yield from map(_parsed, lines)
+
+    def _ready(self, selector: selectors.BaseSelector) -> list[IO[bytes]]:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise ChildDied(f"it took more than {self._seconds:g} seconds: take a shorter or smaller one")
+        ready: list[Any] = [key.fileobj for key, _ in selector.select(min(left, _WAIT))]
+        if not ready:
+            self._on_wait()
+        return ready
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -157,7 +186,7 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 def _why(code: int) -> str:
     if code == -24 or code == -9:  # SIGXCPU; SIGKILL: the kernel took it, or out of memory
-        return "it took more time or memory than is allowed: take a shorter or smaller video"
+        return "it took more time or memory than is allowed: take a shorter or smaller one"
     if code == -25:  # SIGXFSZ
-        return "its frames take more room than is allowed: take a shorter or smaller video"
+        return "what it holds takes more room than is allowed: take a shorter or smaller one"
     return "the program that reads it broke down: the file is damaged, or asks for more memory than is allowed"

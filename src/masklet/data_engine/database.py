@@ -62,6 +62,11 @@ class Database:
         """``sqlite`` or ``postgresql``."""
         return self._engine.dialect.name
 
+    @property
+    def url(self) -> str:
+        """Its address, with the password: for processes of this engine only."""
+        return self._engine.url.render_as_string(hide_password=False)
+
     @contextmanager
     def begin(self) -> Iterator[Db]:
         """One transaction: committed at the end, rolled back on an error. On SQLite one at a time."""

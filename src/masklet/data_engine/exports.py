@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, get_args
 
 import av
 import numpy as np
@@ -25,11 +24,10 @@ from ..video.encoded_video import Coding, EncodedVideo, rate_of
 from ..video.overlay_video import OverlayVideoWriter
 from .archives import zip_folder
 from .database import Database
+from .export_job import FORMATS, Format
 from .finished_masks import FinishedVideo, Which, annotated_every, finished_video, ready_videos
 from .workspace import Workspace
 
-Format = Literal["sa_v", "davis", "youtube_vis", "coco", "cvat", "label_studio", "overlay"]
-FORMATS: tuple[Format, ...] = get_args(Format)
 _ZIPPING = 0.1  # share of the time, for the progress that is told
 
 

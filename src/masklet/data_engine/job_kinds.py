@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -10,11 +11,11 @@ from typing import Any
 
 from .automatic_job import find_masklets, propose
 from .database import Database, Db, found
-from .errors import Refused
-from .exports import export_project
-from .imports import import_masklets
+from .errors import LeaseLost
+from .export_job import export_in_process
+from .imports import Imported, import_masklets
 from .ingest import ingest
-from .job_queue import finish_job
+from .job_queue import finish_job, record_job
 from .projects import video_ready
 from .schema import Job, JobKind, Project, Video
 from .tasks import add_verify_tasks_for_automatic
@@ -29,13 +30,17 @@ class Assignment:
         database: The tables.
         workspace: The files.
         job: The job.
+        folder: For files of this try; it is removed afterwards.
         report: Is told how much is done, 0 to 1; its error is raised and ends the job.
+        check: Is called now and then while there is nothing to tell; likewise.
     """
 
     database: Database
     workspace: Workspace
     job: Job
+    folder: Path
     report: Callable[[float], None]
+    check: Callable[[], None]
 
 
 def _ingest(given: Assignment) -> dict[str, Any]:
@@ -48,7 +53,7 @@ def _ingest(given: Assignment) -> dict[str, Any]:
     with _unlinked_if_wrong(source):
         pack = ingest(
             source,
-            given.workspace.pack(video.key),
+            given.folder / "frames.pack",
             on_progress=lambda frames, of: given.report(frames / max(frames, of, 1)),
             name=video.name,
         )
@@ -56,6 +61,7 @@ def _ingest(given: Assignment) -> dict[str, Any]:
         (height, width), frames, fps = pack.size, pack.length or 0, pack.fps
     finally:
         pack.close()
+    os.replace(given.folder / "frames.pack", given.workspace.pack(video.key))
     given.database.run(video_ready, video.id, width, height, frames, fps)
     source.unlink(missing_ok=True)
     return {"frames": frames}
@@ -86,28 +92,44 @@ def _automatic(given: Assignment) -> dict[str, Any]:
 
 
 def _export(given: Assignment) -> dict[str, Any]:
-    """An archive that can be fetched; its key is that of the job's lease, nobody can guess it."""
-    body, key = given.job.body, _key_of(given.job)
-    out = given.workspace.export(key)
-    exported = export_project(
-        given.database, given.workspace, given.job.project_id, body["format"], out, given.report, which=body["which"]
+    """An archive that can be fetched, of a name that nobody can guess; another try replaces it."""
+    body, out = given.job.body, given.folder / "export.zip"
+    exported = export_in_process(
+        given.database,
+        given.workspace,
+        given.job.project_id,
+        body["format"],
+        out,
+        given.report,
+        given.check,
+        which=body["which"],
     )
-    return {"key": key, **asdict(exported)}
+    os.replace(out, given.workspace.export(body["key"]))
+    return {"key": body["key"], **exported}
 
 
 def _import(given: Assignment) -> dict[str, Any]:
-    """Objects of a data set, to be verified; once, as objects that are there already would be there twice."""
-    body, job = given.job.body, given.job
-    if job.tries > 1:
-        raise Refused("the import was interrupted: see which videos have objects, and import the others")
-    came = given.workspace.incoming(body["key"])
-    ending = Path(body["name"]).suffix.lower()
-    source = came.replace(came.with_suffix(ending)) if ending in (".json", ".xml") else came  # else it is an archive
+    """Objects of a data set, to be verified. What a try has stored is noted with it, and the next one goes on there."""
+    body, job, lease = given.job.body, given.job, given.job.lease or ""
+    source = given.workspace.incoming(body["key"])
     with _unlinked_if_wrong(source):
         imported = import_masklets(
-            given.database, job.project_id, source, body["format"], user_id=job.created_by, on_progress=given.report
+            given.database,
+            job.project_id,
+            source,
+            body["format"],
+            name=body["name"],
+            folder=given.folder,
+            user_id=job.created_by,
+            so_far=Imported(
+                **{**(job.result or {}), "without_video": ()}
+            ),  # JSON has no tuples; it is known at the end
+            record=lambda db, so_far: record_job(db, job.id, lease, asdict(so_far)),
+            on_progress=given.report,
+            on_wait=given.check,
         )
-    source.unlink()
+    given.database.run(finish_job, job.id, lease, asdict(imported))
+    source.unlink()  # not before: another try would need it
     return asdict(imported)
 
 
@@ -116,13 +138,11 @@ def _unlinked_if_wrong(source: Path) -> Iterator[None]:
     """What a user sent is not kept if it is at fault; whatever else goes wrong, it may be tried again."""
     try:
         yield
+    except LeaseLost:  # whoever has the job needs it
+        raise
     except (ValueError, LookupError):
         source.unlink(missing_ok=True)
         raise
-
-
-def _key_of(job: Job) -> str:
-    return (job.lease or "").rsplit(".", 1)[-1]
 
 
 KINDS: dict[JobKind, Callable[[Assignment], dict[str, Any]]] = {

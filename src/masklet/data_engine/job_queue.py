@@ -79,6 +79,19 @@ def job_progress(db: Db, job_id: int, lease: str, progress: float, at: datetime 
     return job.state == "cancelled"
 
 
+def record_job(db: Db, job_id: int, lease: str, result: dict[str, Any]) -> None:
+    """Note what has come of a job so far, in the transaction that does it: whoever tries again goes on there.
+
+    Raises:
+        LeaseLost: Somebody else has it, or it was cancelled.
+    """
+    job = _held(db, job_id, lease)
+    if job.state != "running":
+        raise LeaseLost(f"job {job_id} is {job.state}")
+    job.result = result
+    db.flush()
+
+
 def finish_job(
     db: Db, job_id: int, lease: str, result: dict[str, Any] | None = None, at: datetime | None = None
 ) -> Job:
@@ -129,6 +142,11 @@ def cancel_job(db: Db, job_id: int, at: datetime | None = None) -> Job:
 def jobs_of(db: Db, project_id: int, most: int = 100) -> list[Job]:
     """The latest jobs of a project, newest first."""
     return list(db.scalars(select(Job).where(Job.project_id == project_id).order_by(Job.id.desc()).limit(most)))
+
+
+def key_of(job: Job) -> str:
+    """A key of the workspace for this try of a job that somebody has, or had; nobody can guess it."""
+    return (job.lease or "").rsplit(".", 1)[-1]
 
 
 def _held(db: Db, job_id: int, lease: str) -> Job:

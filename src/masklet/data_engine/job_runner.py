@@ -1,16 +1,22 @@
-"""Works on jobs in threads of the server: at least once each, with a lease that is renewed while it works."""
+"""Works on jobs: at least once each, with a lease that is renewed while it works.
+
+The server's threads only watch: what is large or was sent by users is dealt with in child processes.
+"""
 
 from __future__ import annotations
 
 import logging
 import secrets
+import shutil
 import socket
 from threading import Event, Thread
 
+from ..video.atomic import make_folder
 from . import job_queue
 from .database import Database, Db, found
 from .errors import LeaseLost
 from .job_kinds import KINDS, Assignment
+from .leftovers import clear
 from .metrics import Metrics
 from .problems import FAILED
 from .projects import video_failed
@@ -22,6 +28,7 @@ log = logging.getLogger(__name__)
 _ASK_EVERY = 2.0  # seconds, for jobs that other servers took in
 _TELL_EVERY = 1.0
 _RENEW_EVERY = 10.0
+_CLEAR_EVERY = 600.0
 
 
 class _Ended(Exception):
@@ -35,14 +42,19 @@ class JobRunner:
         database: The tables.
         workspace: The files.
         metrics: What is counted.
-        threads: How many jobs at a time.
+        threads: How many jobs at a time; who works on none removes nothing, either.
+        days: How long archives of exports stay.
     """
 
-    def __init__(self, database: Database, workspace: Workspace, metrics: Metrics, threads: int) -> None:
-        self._database, self._workspace, self._metrics = database, workspace, metrics
+    def __init__(
+        self, database: Database, workspace: Workspace, metrics: Metrics, threads: int, days: float = 7.0
+    ) -> None:
+        self._database, self._workspace, self._metrics, self._days = database, workspace, metrics, days
         self._holder = f"{socket.gethostname()[:20]} {secrets.token_hex(4)}"
         self._work, self._stopping = Event(), Event()
         self._threads = [Thread(target=self._run, name=f"jobs {i}", daemon=True) for i in range(threads)]
+        if threads:
+            self._threads.append(Thread(target=self._clear, name="leftovers", daemon=True))
 
     def start(self) -> None:
         """Begin to take jobs."""
@@ -73,11 +85,22 @@ class JobRunner:
                 log.exception("could not take a job")
             self._work.wait(_ASK_EVERY)
 
+    def _clear(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                clear(self._database, self._workspace, self._days)
+            except Exception:
+                log.exception("could not remove what jobs left")
+            self._stopping.wait(_CLEAR_EVERY)
+
     def _do(self, job: Job) -> None:
+        folder = self._workspace.scratch(job_queue.key_of(job))
         with _Kept(self._database, job, self._stopping) as kept:
             outcome = "done"
             try:
-                result = KINDS[job.kind](Assignment(self._database, self._workspace, job, kept.report))  # type: ignore[index]
+                make_folder(folder)
+                given = Assignment(self._database, self._workspace, job, folder, kept.report, kept.check)
+                result = KINDS[job.kind](given)  # type: ignore[index]
                 self._database.run(job_queue.finish_job, job.id, kept.lease, result)
             except _Ended:
                 outcome = "ended"
@@ -92,6 +115,8 @@ class JobRunner:
                 outcome = "failed"
                 log.exception("job %d (%s) failed", job.id, job.kind)
                 self._fail(job, kept.lease, FAILED, final=False)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
         self._metrics.jobs.labels(job.kind, outcome).inc()
 
     def _fail(self, job: Job, lease: str, sentence: str, *, final: bool) -> None:
@@ -143,6 +168,14 @@ class _Kept:
             _Ended: The job shall end.
         """
         self._progress = progress
+        self.check()
+
+    def check(self) -> None:
+        """Say nothing.
+
+        Raises:
+            _Ended: The job shall end.
+        """
         if self._lost.is_set() or self._stopping.is_set():
             raise _Ended
 

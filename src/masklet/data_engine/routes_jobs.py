@@ -10,11 +10,11 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from . import audit, job_queue
+from . import audit, job_queue, leftovers
 from .callers import Caller, Manages, Oversees, Sees
 from .database import Db, found
 from .errors import NotFound, Refused
-from .exports import Format
+from .export_job import Format
 from .fields import Body, Id, LimitQuery
 from .finished_masks import Which
 from .imports import IMPORT_FORMATS, ImportFormat
@@ -30,7 +30,10 @@ _import_format = TypeAdapter[ImportFormat](ImportFormat)
 
 
 class JobAnswer(BaseModel):
-    """A job; ``progress`` goes from 0 to 1, ``file`` says whether there is one to fetch."""
+    """A job; ``progress`` goes from 0 to 1.
+
+    ``file`` says whether there is one to fetch, ``expires`` when it goes, unless it is ``kept``.
+    """
 
     id: int
     project: int
@@ -42,8 +45,16 @@ class JobAnswer(BaseModel):
     error: str | None
     result: dict[str, Any] | None
     file: bool
+    kept: bool
+    expires: datetime | None
     created: datetime
     done: datetime | None
+
+
+class KeepBody(Body):
+    """Whether an archive stays until somebody says otherwise."""
+
+    keep: bool
 
 
 class ExportBody(Body):
@@ -57,23 +68,20 @@ class ExportBody(Body):
 def find_masklets(video_id: Id, caller: Manages, serving: Parts) -> JobAnswer:
     """Let the model propose masklets of everything in a video, for verification."""
 
-    def add(db: Db) -> JobAnswer:
+    def add(db: Db) -> Job:
         video = found(db, Video, video_id)
         if video.state != "ready":
             raise Refused(f"the video is {video.state}: its frames are not there")
         return _added(db, video.project_id, "automatic", {}, caller, video_id)
 
-    answer = serving.write(add)
-    serving.runner.wake()
-    return answer
+    return _begun(serving, serving.write(add))
 
 
 @router.post("/projects/{project_id}/exports", status_code=202)
 def export(project_id: Id, body: ExportBody, caller: Manages, serving: Parts) -> JobAnswer:
     """Write the masklets of a project in a format of other tools."""
-    answer = serving.write(_added, project_id, "export", {"format": body.format, "which": body.which}, caller)
-    serving.runner.wake()
-    return answer
+    wanted = {"key": new_key(), "format": body.format, "which": body.which}
+    return _begun(serving, serving.write(_added, project_id, "export", wanted, caller))
 
 
 @router.post(
@@ -89,15 +97,14 @@ async def import_masklets(project_id: Id, request: Request, caller: Manages, ser
     upload = await receive(request, path, serving.settings.upload_bytes, ("format",))
     try:
         body = {"key": key, "format": _import_format.validate_python(upload.fields.get("format")), "name": upload.name}
-        answer = await run_in_threadpool(serving.write, _added, project_id, "import", body, caller)
+        row = await run_in_threadpool(serving.write, _added, project_id, "import", body, caller)
     except ValidationError as error:
         path.unlink(missing_ok=True)
         raise rejection(error) from None  # type: ignore[misc]
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    serving.runner.wake()
-    return answer
+    return _begun(serving, row)
 
 
 @router.get("/projects/{project_id}/jobs")
@@ -106,7 +113,7 @@ def jobs(project_id: Id, caller: Sees, serving: Parts, limit: LimitQuery = 100) 
 
     def answers(db: Db) -> list[JobAnswer]:
         found(db, Project, project_id)
-        return [_answer(row) for row in job_queue.jobs_of(db, project_id, limit)]
+        return [_answer(serving, row) for row in job_queue.jobs_of(db, project_id, limit)]
 
     return serving.read(answers)
 
@@ -114,7 +121,7 @@ def jobs(project_id: Id, caller: Sees, serving: Parts, limit: LimitQuery = 100) 
 @router.get("/jobs/{job_id}")
 def job(job_id: Id, caller: Sees, serving: Parts) -> JobAnswer:
     """A job."""
-    return serving.read(lambda db: _answer(found(db, Job, job_id)))
+    return serving.read(lambda db: _answer(serving, found(db, Job, job_id)))
 
 
 @router.post("/jobs/{job_id}/cancel", responses=problems(409))
@@ -124,9 +131,21 @@ def cancel(job_id: Id, caller: Manages, serving: Parts) -> JobAnswer:
     def end(db: Db) -> JobAnswer:
         row = job_queue.cancel_job(db, job_id)
         audit.record(db, caller.id, caller.address, "cancel_job", f"{row.kind} {row.id}")
-        return _answer(row)
+        return _answer(serving, row)
 
     return serving.write(end)
+
+
+@router.post("/jobs/{job_id}/keep", responses=problems(409))
+def keep(job_id: Id, body: KeepBody, caller: Manages, serving: Parts) -> JobAnswer:
+    """Keep the archive of an export, or let it go when its time is over."""
+
+    def change(db: Db) -> JobAnswer:
+        row = leftovers.keep_archive(db, job_id, body.keep)
+        audit.record(db, caller.id, caller.address, "keep_export" if body.keep else "let_export_go", f"job {job_id}")
+        return _answer(serving, row)
+
+    return serving.write(change)
 
 
 @router.get("/jobs/{job_id}/file", response_class=Response, responses=file_of("application/zip", "What was exported."))
@@ -143,13 +162,18 @@ def file(job_id: Id, caller: Oversees, serving: Parts) -> FileResponse:
 
 def _added(
     db: Db, project_id: int, kind: JobKind, body: dict[str, Any], caller: Caller, video_id: int | None = None
-) -> JobAnswer:
+) -> Job:
     row = job_queue.add_job(db, project_id, kind, body, video_id, caller.id)
     audit.record(db, caller.id, caller.address, f"add_{kind}", f"project {project_id}")
-    return _answer(row)
+    return row
 
 
-def _answer(row: Job) -> JobAnswer:
+def _begun(serving: Parts, row: Job) -> JobAnswer:
+    serving.runner.wake()
+    return _answer(serving, row)
+
+
+def _answer(serving: Parts, row: Job) -> JobAnswer:
     result = None if row.result is None else {name: value for name, value in row.result.items() if name != "key"}
     return JobAnswer(
         id=row.id,
@@ -162,6 +186,8 @@ def _answer(row: Job) -> JobAnswer:
         error=row.error,
         result=result,
         file="key" in (row.result or {}),
+        kept=leftovers.kept(row),
+        expires=leftovers.expires(row, serving.settings.export_days),
         created=row.created,
         done=row.done,
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 Language = Literal["en", "zh"]
+_MOST_DAYS = 36_500
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class ServerSettings:
         known_hosts: Names that browsers may call the server by, besides its address and those of this machine.
         workers: Model workers that the server starts itself; 0: only such as run elsewhere.
         runners: Jobs (arriving videos, exports ...) that the server works on at a time; 0: none.
+        export_days: How long the archives of exports stay, unless somebody keeps one.
         model: Model of new projects.
         language: Language of the page until a user chooses.
         upload_bytes: Largest upload.
@@ -46,6 +48,7 @@ class ServerSettings:
     known_hosts: tuple[str, ...] = ()
     workers: int = 1
     runners: int = 1
+    export_days: float = 7.0
     model: str = "nano"
     language: Language = "en"
     upload_bytes: int = 8_000_000_000
@@ -65,6 +68,8 @@ class ServerSettings:
         for name in ("workers", "runners"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
+        if not 0 < self.export_days <= _MOST_DAYS:
+            raise ValueError(f"got {self.export_days} days to keep exports, expected more than 0, up to {_MOST_DAYS}")
 
 
 def metrics_token() -> str | None:

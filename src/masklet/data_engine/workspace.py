@@ -16,7 +16,7 @@ from pathlib import Path
 from ..video.atomic import make_folder, replacing, temporary_beside
 
 _KEY = re.compile(r"[0-9a-f]{8,64}")
-_FOLDERS = ("videos", "sessions", "uploads", "exports", "automatic")
+_FOLDERS = ("videos", "sessions", "uploads", "exports", "automatic", "jobs")
 _SECRET_BYTES = 32
 
 
@@ -75,6 +75,18 @@ class Workspace:
     def export(self, key: str) -> Path:
         """What a user takes away."""
         return self._file("exports", key, ".zip")
+
+    def exports(self) -> set[str]:
+        """Keys of all that users may take away."""
+        return {path.stem for path in (self.root / "exports").glob("*.zip") if _KEY.fullmatch(path.stem)}
+
+    def scratch(self, key: str) -> Path:
+        """Folder for the files of one try of a job."""
+        return self._file("jobs", key, "")
+
+    def scratches(self) -> set[str]:
+        """Keys of all these folders."""
+        return {path.name for path in (self.root / "jobs").iterdir() if _KEY.fullmatch(path.name)}
 
     def automatic(self, key: str) -> Path:
         """Folder in which automatic masklets of a video are found."""

@@ -44,12 +44,7 @@ export async function exchangeTab(context, project) {
         : h("span", { class: `badge ${job.state}` }, t(`job.${job.state}`), job.error && `: ${job.error}`),
       moment(job.created),
       job.file && manages
-        ? h(
-            "a",
-            { class: "button small", href: new URL(`jobs/${job.id}/file`, API), download: "" },
-            icon("download"),
-            t("exchange.fetch"),
-          )
+        ? archive(job)
         : busy &&
           manages &&
           button(
@@ -63,6 +58,28 @@ export async function exchangeTab(context, project) {
           ),
     ];
   };
+
+  const archive = (job) =>
+    h(
+      "span",
+      { class: "row" },
+      h(
+        "a",
+        { class: "button small", href: new URL(`jobs/${job.id}/file`, API), download: "" },
+        icon("download"),
+        t("exchange.fetch"),
+      ),
+      h("span", { class: "dim" }, job.kept ? t("exchange.kept") : t("exchange.goes", { when: moment(job.expires) })),
+      button(
+        t(job.kept ? "exchange.let_go" : "exchange.keep"),
+        () =>
+          attempt(async () => {
+            await post(`jobs/${job.id}/keep`, { keep: !job.kept });
+            await load();
+          }),
+        { kind: "small" },
+      ),
+    );
 
   const out = select(
     EXPORTS.map((one) => [one, t(`format.${one}`)]),
