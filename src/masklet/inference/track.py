@@ -340,11 +340,7 @@ class ObjectTrack:
 
 
 def track_of(tracks: Mapping[int, ObjectTrack], object_id: Any) -> ObjectTrack:
-    """The track of an object.
-
-    Raises:
-        KeyError: It is not known.
-    """
+    """The track of an object; KeyError where it is not known."""
     if object_id not in tracks:
         raise KeyError(f"unknown object {object_id!r}: known are {list(tracks) or 'none'}")
     return tracks[object_id]
