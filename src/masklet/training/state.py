@@ -67,7 +67,7 @@ class TrainState:
         state["counters"] = {"step": self.step, "spent": self.spent, "strange": self.strange, "usual": dict(self.usual)}
         state["recipe"] = json.dumps(recipe.described())
         with replacing(folder / CHECKPOINT) as part:
-            torch.save(state, part)
+            _write(state, part)
         with replacing(folder / RECIPE) as part:
             part.write_text(json.dumps(recipe.described(), indent=1))
         made = _plain(self.model, state["model"] if self.average is None else state["average"], recipe)
@@ -108,6 +108,17 @@ class TrainState:
             self.average.state = _placed(saved["average"], self.average.state)
         self.step, self.spent, self.strange = counters["step"], counters["spent"], counters["strange"]
         self.usual = dict(counters["usual"])
+
+
+def _write(state: dict[str, Any], path: Path) -> None:
+    """``torch.save``, which reports a full disk as a RuntimeError that names nothing, with the system's own error."""
+    with path.open("wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def _placed(values: dict[str, Tensor], like: dict[str, Tensor]) -> dict[str, Tensor]:
