@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from toy_source import STAGE, TOY, Discs, toy
 
 from masklet.checkpoints.load import load
@@ -36,7 +36,7 @@ def start(config=SMALL_NANO, drop_path: float = 0.0):
     if drop_path:
         from masklet.model.sam2 import Sam2
 
-        again = Sam2(config, drop_path=drop_path)
+        again = Sam2(config, drop_path=drop_path, dropout=0.1)
         again.load_state_dict(model.state_dict())
         return again
     return model
@@ -138,6 +138,23 @@ def test_a_changed_recipe_is_named(tmp_path: Path):
     assert len(list(train(toy(steps=3), tmp_path, model=start()))) == 2  # only longer: goes on
 
 
+def test_a_checkpoint_from_before_a_field_goes_on(tmp_path: Path):
+    """Missing fields are their defaults; a weight that nothing competes with does not matter."""
+    list(train(toy(steps=1), tmp_path, model=start()))
+    saved = checkpoint(tmp_path)
+    written = json.loads(saved["recipe"])
+    del written["dropout"]
+    torch.save({**saved, "recipe": json.dumps(written)}, tmp_path / CHECKPOINT)
+    unweighted = tuple(replace(source, weight=None) for source in TOY.sources)
+    assert len(list(train(toy(steps=2, sources=unweighted), tmp_path, model=start()))) == 1
+    with pytest.raises(ResumeError, match=r"another recipe \(dropout: 0.0 -> 0.1\)"):
+        train(toy(sources=unweighted, dropout=0.1), tmp_path, model=start())
+    more = (*TOY.sources, Discs("clip"))
+    list(train(toy(steps=1, sources=more), tmp_path / "two", model=start()))
+    with pytest.raises(ResumeError, match=r"sources.2.weight: 1.0 -> 2.0"):
+        train(toy(sources=(*TOY.sources, Discs("clip", 2.0))), tmp_path / "two", model=start())
+
+
 @contextmanager
 def small_disk(limit: int) -> Iterator[None]:
     """No file may grow beyond so many bytes."""
@@ -183,8 +200,8 @@ def test_a_damaged_sample_is_named_and_the_steps_before_it_are_kept(tmp_path: Pa
 
 
 def test_precisions_that_do_not_train_are_refused(tmp_path: Path):
-    fabric = SimpleNamespace(strategy=SimpleNamespace(precision=SimpleNamespace(precision="16-mixed")))
-    with pytest.raises(ValueError, match="takes precision 32-true or bf16-mixed, got 16-mixed"):
+    fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-true")
+    with pytest.raises(ValueError, match="takes precision 32-true or bf16-mixed, got bf16-true"):
         train(TOY, tmp_path, fabric=fabric, model=start())
 
 

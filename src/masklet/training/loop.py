@@ -106,7 +106,8 @@ class Learner(nn.Module):
 
 def prepared(recipe: Recipe, model: Sam2 | None = None) -> Sam2:
     """The model that a run starts from, frozen where the recipe says so."""
-    model = starting_model(recipe.start, recipe.model, recipe.seed, recipe.drop_path) if model is None else model
+    if model is None:
+        model = starting_model(recipe.start, recipe.model, recipe.seed, recipe.drop_path, recipe.dropout)
     if recipe.optimisation.lora.rank:
         add_lora(model, recipe.optimisation.lora, recipe.seed)
     freeze(model, recipe.optimisation.freeze)
