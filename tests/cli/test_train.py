@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from toy_source import toy
 
 import masklet
@@ -61,7 +62,7 @@ def test_a_recipe_is_shown(toy_recipe: None, tmp_path: Path, capsys: pytest.Capt
         (["toy", "--data", ".", "--set", "speed=3"], "no field 'speed' in the recipe"),
         (["toy", "--data", ".", "--processes", "0"], "at least 1 process"),
         (["toy", "--data", ".", "--sharded"], "needs 2 processes or more"),
-        (["toy", "--data", ".", "--processes", "2", "--sharded", "--precision", "16-mixed"], "takes precision 32-true"),
+        (["toy", "--data", ".", "--precision", "16-mixed"], "takes precision 32-true or bf16-mixed, got 16-mixed"),
         (["toy", "--data", ".", "--processes", "3"], "cannot be dealt out to 3"),
         (["toy", "--data", ".", "--device", "abacus"], "torch can use only"),
         (["toy", "--data", ".", "--set", "start=nothing.pt"], "nothing.pt"),
@@ -100,6 +101,13 @@ def test_every_recipe_runs_small(name: str, tmp_path: Path, capsys: pytest.Captu
     assert run(name, "--smoke", "-o", tmp_path / "out") == 0
     assert "step 4  100.0%" in capsys.readouterr().out
     assert masklet.load(tmp_path / "out" / "weights.safetensors") is not None
+
+
+def test_mixed_precision(tmp_path: Path, capsys: pytest.CaptureFixture):
+    out = tmp_path / "out"
+    assert run("mose", "--smoke", "--precision", "bf16-mixed", "-o", out) == 0
+    assert "step 4  100.0%" in capsys.readouterr().out
+    assert masklet.load(out / "weights.safetensors").no_memory.dtype == torch.float32
 
 
 def images(folder: Path) -> str:

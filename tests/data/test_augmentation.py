@@ -59,6 +59,18 @@ def test_geometry_is_within_its_bounds():
         assert np.allclose(linear @ linear.T, np.eye(2))
 
 
+def test_shear_is_along_rows():
+    rng = np.random.default_rng(2)
+    slants = []
+    for _ in range(200):
+        linear = draw_geometry(rng, 32, 32, 32, replace(NOTHING, shear=20.0))[:, :2]
+        assert np.allclose(linear[:, 0], [1, 0])
+        assert linear[1, 1] == pytest.approx(1)
+        slants.append(np.degrees(np.arctan(linear[0, 1])))
+    assert -20 <= min(slants) < -15
+    assert 15 < max(slants) <= 20
+
+
 def test_colours_change_a_little_from_frame_to_frame():
     config = replace(NOTHING, frame_brightness=0.1)
     frames, _ = augment(np.random.default_rng(0), *clip(8), 32, config)

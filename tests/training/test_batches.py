@@ -56,6 +56,14 @@ def test_sources_are_drawn_by_weight():
     assert np.mean([name == "image 0" for name in batch.names]) == pytest.approx(0.25, abs=0.08)
 
 
+def test_sources_without_weights_are_drawn_by_their_size():
+    sources = (Discs("image", None, 1), Discs("image", None, 3), Discs("clip"))
+    stage = replace(STAGE, clips=0.0, images=400)
+    batch = make_batch(toy(sources=sources, stages=(stage,)), stage, 0)
+    first = 1 / 4 + 3 / 4 / 3  # the disc of the first source is one of the three of the second
+    assert np.mean([name == "image 0" for name in batch.names]) == pytest.approx(first, abs=0.08)
+
+
 def test_batches_of_one_step_are_of_one_kind():
     recipe = toy(optimisation=Optimisation(accumulate=4))
     kinds = [[make_batch(recipe, STAGE, 4 * step + i).kind for i in range(4)] for step in range(6)]

@@ -24,9 +24,10 @@ def test_random_weights_depend_on_the_seed():
 def test_trained_weights_come_from_a_file(tmp_path: Path):
     made = tiny_model(SMALL_HIERA, seed=4)
     save(made, tmp_path / "made.safetensors")
-    model = starting_model(str(tmp_path / "made.safetensors"), drop_path=0.5)
+    model = starting_model(str(tmp_path / "made.safetensors"), drop_path=0.5, dropout=0.1)
     assert torch.equal(model.no_memory, made.no_memory)
     assert model.image_encoder.trunk.blocks[-1].drop_path.rate == 0.5  # pyright: ignore
+    assert [layer.dropout.p for layer in model.memory_attention.layers] == [0.1] * len(model.memory_attention.layers)
 
 
 @pytest.mark.parametrize(

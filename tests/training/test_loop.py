@@ -5,20 +5,26 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from toy_source import STAGE, TOY, Discs, toy
 
 from masklet.checkpoints.load import load
+from masklet.data.order import record_of
 from masklet.training import loop
 from masklet.training.loop import DivergedError, new_state, train
 from masklet.training.optimisation import Optimisation
 from masklet.training.recipe import Stage
+from masklet.training.sources import Images
 from masklet.training.state import CHECKPOINT, RECIPE, WEIGHTS, ResumeError
 from tiny_model import SMALL_HIERA, SMALL_NANO, tiny_model
 
@@ -30,7 +36,7 @@ def start(config=SMALL_NANO, drop_path: float = 0.0):
     if drop_path:
         from masklet.model.sam2 import Sam2
 
-        again = Sam2(config, drop_path=drop_path)
+        again = Sam2(config, drop_path=drop_path, dropout=0.1)
         again.load_state_dict(model.state_dict())
         return again
     return model
@@ -132,18 +138,71 @@ def test_a_changed_recipe_is_named(tmp_path: Path):
     assert len(list(train(toy(steps=3), tmp_path, model=start()))) == 2  # only longer: goes on
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_checkpoint_from_before_a_field_goes_on(tmp_path: Path):
+    """Missing fields are their defaults; a weight that nothing competes with does not matter."""
+    list(train(toy(steps=1), tmp_path, model=start()))
+    saved = checkpoint(tmp_path)
+    written = json.loads(saved["recipe"])
+    del written["dropout"]
+    torch.save({**saved, "recipe": json.dumps(written)}, tmp_path / CHECKPOINT)
+    unweighted = tuple(replace(source, weight=None) for source in TOY.sources)
+    assert len(list(train(toy(steps=2, sources=unweighted), tmp_path, model=start()))) == 1
+    with pytest.raises(ResumeError, match=r"another recipe \(dropout: 0.0 -> 0.1\)"):
+        train(toy(sources=unweighted, dropout=0.1), tmp_path, model=start())
+    more = (*TOY.sources, Discs("clip"))
+    list(train(toy(steps=1, sources=more), tmp_path / "two", model=start()))
+    with pytest.raises(ResumeError, match=r"sources.2.weight: 1.0 -> 2.0"):
+        train(toy(sources=(*TOY.sources, Discs("clip", 2.0))), tmp_path / "two", model=start())
+
+
+@contextmanager
+def small_disk(limit: int) -> Iterator[None]:
+    """No file may grow beyond so many bytes."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path):
     list(train(toy(steps=1), tmp_path, model=start()))
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
-
-    def full(state: object, path: Path) -> None:
-        Path(path).write_bytes(b"half")
-        raise OSError(28, "No space left on device", str(path))
-
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="No space left"):
+    with (
+        small_disk(50_000),
+        pytest.raises(OSError, match=r"nothing of it is kept \(File too large\): .*checkpoint\.pt"),
+    ):
         list(train(TOY, tmp_path, model=start()))
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def damaged_images(folder: Path) -> str:
+    """Four images, one of which has a mask of another size; 5 comes third."""
+    for part, sides in (("images", (64, 64)), ("masks", (64, 50))):
+        (folder / part).mkdir(parents=True)
+        for name in range(4):
+            side = sides[name == record_of(2, 4, 0)]
+            values = np.zeros((side, 64), np.uint8)
+            values[8:30, 8:40] = 1
+            cv2.imwrite(str(folder / part / f"{name}.png"), values)
+    return str(folder)
+
+
+def test_a_damaged_sample_is_named_and_the_steps_before_it_are_kept(tmp_path: Path):
+    source = Images(damaged_images(tmp_path / "data"))
+    recipe = toy(steps=4, sources=(source,), stages=(replace(STAGE, clips=0.0),))
+    name = record_of(2, 4, 0)
+    with pytest.raises(ValueError, match=rf"{name} \(.*masks.{name}\.png\): the mask .* has 64x50 pixels"):
+        list(train(recipe, tmp_path / "out", model=start()))
+    assert checkpoint(tmp_path / "out")["counters"]["step"] == 1
+
+
+def test_precisions_that_do_not_train_are_refused(tmp_path: Path):
+    fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-true")
+    with pytest.raises(ValueError, match="takes precision 32-true or bf16-mixed, got bf16-true"):
+        train(TOY, tmp_path, fabric=fabric, model=start())
 
 
 @dataclass(frozen=True)
@@ -184,7 +243,7 @@ def test_a_run_that_diverges_stops_and_keeps_its_last_good_checkpoint(tmp_path: 
 
     monkeypatch.setattr(loop, "image_rollout", far)
     with pytest.raises(DivergedError, match=r"step 5: for 3 steps .* 10 times the usual .* on broken 8, broken 9"):
-        list(train(replace(recipe, steps=50), tmp_path, model=start()))
+        list(train(replace(recipe, steps=50), tmp_path, model=start(), save_every=0.0))
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 
 

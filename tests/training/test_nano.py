@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ def test_recipes_are_plain_values_and_say_what_they_cost(name: str):
     assert recipe.name == name
     assert differences(recipe.described(), RECIPES[name]("data").described()) == []
     text = RECIPES[name].__doc__ or ""
-    assert "CPU" in text or "GPU" in text
+    assert re.search(r"CPU|GPU", text), "on what"
+    assert re.search(r"hour|minutes", text, re.IGNORECASE), "how long"
+    assert re.search(r"J&F \d|J (from |about )?\.\d|mean IoU.* \.?\d|What it gives", text), "how good"
 
 
 def test_nano_starts_on_images():

@@ -7,7 +7,7 @@ import pytest
 from toy_source import STAGE, TOY, Discs, toy
 
 from masklet.model.config import NANO, HieraConfig
-from masklet.training.recipe import Recipe, Stage, differences, override
+from masklet.training.recipe import Recipe, Stage, completed, differences, override
 
 
 def test_stages_follow_one_another():
@@ -47,6 +47,17 @@ def test_differences_are_named():
     other = toy(seed=4, stages=(replace(STAGE, size=96),))
     assert differences(TOY.described(), other.described()) == ["seed: 0 -> 4", "stages.0.size: 64 -> 96"]
     assert differences(TOY.described(), TOY.described()) == []
+
+
+def test_an_older_recipe_has_the_defaults_of_newer_fields():
+    """At the top, in a part, in one of several stages and sources; what has no default stays missing."""
+    old = TOY.described()
+    del old["dropout"], old["distillation"], old["optimisation"]["lora"], old["stages"][0]["frames"]
+    del old["sources"][1]["uneven"], old["name"]
+    filled = completed(old, toy(dropout=0.1, stages=(replace(STAGE, frames=5),)))
+    assert differences(filled, TOY.described()) == ["name: None -> toy", f"stages.0.frames: 8 -> {STAGE.frames}"]
+    assert "dropout" not in old
+    assert completed({**old, "stages": None}, TOY)["stages"] is None
 
 
 def test_fields_are_overridden_by_their_path():

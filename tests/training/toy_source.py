@@ -17,9 +17,12 @@ from tiny_model import clip, disc
 @dataclass(frozen=True)
 class Discs:
     kind: str
-    weight: float = 1.0
+    weight: float | None = 1.0
     different: int = 1000  # samples
     uneven: bool = False  # every other clip lacks truth after its first frame
+
+    def count(self) -> int:
+        return self.different
 
     def sample(self, number: int, rng: np.random.Generator, stage: Stage) -> tuple[dict[str, np.ndarray], str]:
         at = int(rng.integers(self.different))

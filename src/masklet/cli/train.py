@@ -57,7 +57,7 @@ def train(
         processes: Processes that average their gradients, one a device; batch sizes stay those of the recipe.
         workers: Processes that make batches, for each of them.
         device: cpu, cuda, mps.
-        precision: As in Lightning Fabric: 32-true, bf16-mixed, 16-mixed.
+        precision: 32-true, or bf16-mixed (weights stay in single precision).
         validate: Images or videos with masks that were held back, scored before and after: mean IoU after 1 click,
             3 clicks and a box (videos: on first frames, without the box); J and F from the first-frame mask and clicks.
         validate_videos: Score the first so many videos only.
@@ -76,6 +76,7 @@ def train(
     """
     import json
 
+    from ..training.loop import check_precision
     from ..training.recipe import override
     from ..training.recipes import RECIPES
     from ..training.recipes.smoke import smoke as made_small
@@ -84,6 +85,7 @@ def train(
     if recipe not in RECIPES:
         raise ValueError(f"there is no recipe {recipe!r}: expected one of {', '.join(RECIPES)}")
     check_compute(device, None)
+    check_precision(precision)
     if processes < 1 or workers < 0:
         raise ValueError(f"expected at least 1 process and 0 workers, got {processes} and {workers}")
     if data is None and not (smoke or plan or show):

@@ -30,15 +30,24 @@ def make_fabric(processes: int, device: str, precision: Any, sharded: bool) -> A
 
 
 def launch(fabric: Any, recipe: Recipe, out: Path, processes: int, *rest: Any) -> None:
-    """Start the processes, pass a wish to end on to them, and wait until they have saved."""
+    """Start the processes, pass a wish to end on to them, and wait until they have saved.
+
+    Raises:
+        RuntimeError: One of several processes failed; the message is that of the first one.
+    """
     import multiprocessing
     import signal
+
+    from torch.multiprocessing import ProcessRaisedException
 
     if processes == 1:
         _work(fabric, recipe, out, 0, *rest)
         return
     try:
         fabric.launch(_Work(recipe, out, os.getpid(), rest))
+    except ProcessRaisedException as error:  # its text is a traceback, the last line of which is the message
+        reason = str(error).strip().splitlines()[-1]
+        raise RuntimeError(f"training process {error.error_index} failed: {reason}") from error
     except KeyboardInterrupt:
         for child in multiprocessing.active_children():
             assert child.pid is not None

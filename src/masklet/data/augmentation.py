@@ -26,7 +26,7 @@ class Augmentation:
     Attributes:
         flip: Chance of a mirror image.
         degrees: Largest turn.
-        shear: Largest shear in degrees, each way.
+        shear: Largest shear of rows in degrees, each way; columns stay upright.
         brightness: Largest relative change, the same in all frames; likewise ``contrast`` and ``saturation``.
         grey: Chance of a clip without colour.
         frame_brightness: Largest relative change of each frame; likewise ``frame_contrast``, ``frame_saturation``.
@@ -51,10 +51,10 @@ FLIP_ONLY = Augmentation(0.5, *[0.0] * 10)
 
 def draw_geometry(rng: Generator, height: int, width: int, size: int, config: Augmentation) -> Float[np.ndarray, "2 3"]:
     """Draw the affine map from pixels of a ``size`` x ``size`` input to those of the picture that is squashed to it."""
-    turn, shear_x, shear_y = np.deg2rad(rng.uniform(-1, 1, 3) * (config.degrees, config.shear, config.shear))
+    turn, shear = np.deg2rad(rng.uniform(-1, 1, 2) * (config.degrees, config.shear))
     mirror = -1.0 if rng.random() < config.flip else 1.0
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    slant = np.array([[1.0, np.tan(shear_x)], [np.tan(shear_y), 1.0]])
+    slant = np.array([[1.0, np.tan(shear)], [0.0, 1.0]])
     linear = rotation @ slant @ np.diag([mirror * width / size, height / size])
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     return np.hstack([linear, (centre - linear @ np.full(2, (size - 1) / 2))[:, None]])

@@ -164,8 +164,8 @@ class AnnotatedVideo:
         for object_id, mask in masks.items():
             if mask.shape != self.size:
                 raise ValueError(
-                    f"the mask of object {object_id} in frame {index} has {_pixels(mask.shape)}, the frames have "
-                    f"{_pixels(self.size)}: the two must have the same size"
+                    f"{self.name} ({self.truth.file(index)}): the mask of object {object_id} in frame {index} has "
+                    f"{_pixels(mask.shape)}, the frames have {_pixels(self.size)}: the two must have the same size"
                 )
         return {object_id: masks[object_id] for object_id in sorted(masks) if masks[object_id].any()}
 

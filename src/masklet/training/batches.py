@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from .recipe import Recipe, Source, Stage
+from .recipe import Recipe, Source, Stage, is_drawn
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def make_batch(recipe: Recipe, stage: Stage, step: int, rank: int = 0, world: in
     size = stage.batch(kind)
     if size % world or not size:
         raise ValueError(f"{size} {kind}s a step cannot be dealt out to {world} processes: take a multiple of {world}")
-    sources: list[Source] = [source for source in recipe.sources if source.kind == kind and source.weight > 0]
-    weights = np.array([source.weight for source in sources])
+    sources: list[Source] = [source for source in recipe.sources if source.kind == kind and is_drawn(source.weight)]
+    weights = np.array([source.count() if source.weight is None else source.weight for source in sources], float)
     drawn, names = [], []
     numbers = range(rank * size // world, (rank + 1) * size // world)
     for number in numbers:

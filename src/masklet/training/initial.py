@@ -16,7 +16,9 @@ MATCHING, TRUNK = "matching", "pretrained-trunk"  # halves of PRETRAINED
 MADE = (RANDOM, MATCHING, TRUNK, PRETRAINED)
 
 
-def starting_model(start: str, config: ModelConfig | None = None, seed: int = 0, drop_path: float = 0.0) -> Sam2:
+def starting_model(
+    start: str, config: ModelConfig | None = None, seed: int = 0, drop_path: float = 0.0, dropout: float = 0.0
+) -> Sam2:
     """The model that a run starts from.
 
     Args:
@@ -27,6 +29,7 @@ def starting_model(start: str, config: ModelConfig | None = None, seed: int = 0,
             from their tensors of equal name and shape, and is random elsewhere.
         seed: Of random weights.
         drop_path: Stochastic depth of a Hiera trunk.
+        dropout: Of memory attention.
 
     Raises:
         ValueError: A configuration is missing, or has nothing to take from the weights.
@@ -36,7 +39,7 @@ def starting_model(start: str, config: ModelConfig | None = None, seed: int = 0,
         trained = load(start)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = Sam2(trained.config if config is None else config, drop_path=drop_path)
+            model = Sam2(trained.config if config is None else config, drop_path=drop_path, dropout=dropout)
         carry_over(trained, model)
         return model
     if config is None:
@@ -48,7 +51,7 @@ def starting_model(start: str, config: ModelConfig | None = None, seed: int = 0,
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Sam2(config, drop_path=drop_path)
+        model = Sam2(config, drop_path=drop_path, dropout=dropout)
         if start in (TRUNK, PRETRAINED):
             assert isinstance(model.image_encoder.trunk, EfficientNetLite)
             load_pretrained(model.image_encoder.trunk)

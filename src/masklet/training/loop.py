@@ -25,11 +25,13 @@ from .lora import add_lora
 from .optimisation import Average, freeze, parameter_groups
 from .recipe import Recipe, Stage
 from .rollout import RolloutConfig, clip_rollout, image_rollout
-from .sharding import whole
+from .sharding import is_sharded, whole
 from .state import CHECKPOINT, TrainState
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+PRECISIONS = ("32-true", "bf16-mixed")
 
 log = logging.getLogger("masklet.training")
 
@@ -104,7 +106,8 @@ class Learner(nn.Module):
 
 def prepared(recipe: Recipe, model: Sam2 | None = None) -> Sam2:
     """The model that a run starts from, frozen where the recipe says so."""
-    model = starting_model(recipe.start, recipe.model, recipe.seed, recipe.drop_path) if model is None else model
+    if model is None:
+        model = starting_model(recipe.start, recipe.model, recipe.seed, recipe.drop_path, recipe.dropout)
     if recipe.optimisation.lora.rank:
         add_lora(model, recipe.optimisation.lora, recipe.seed)
     freeze(model, recipe.optimisation.freeze)
@@ -150,17 +153,30 @@ def train(
         dtype: What the weights are saved as.
 
     Raises:
-        ValueError: The recipe does not fit (:class:`~masklet.training.state.ResumeError` for another one's checkpoint).
+        ValueError: The recipe or the precision does not fit, or a sample is damaged
+            (:class:`~masklet.training.state.ResumeError` for another recipe's checkpoint).
         DivergedError: The loss is not finite or far from usual for ``recipe.patience`` steps in a row.
+        RuntimeError: Another process has ended.
         OSError: A checkpoint cannot be written; the one before it is whole.
     """
     out = Path(out)
     fabric = _one_process() if fabric is None else fabric
+    check_precision(fabric.strategy.precision.precision)
     loop = _Loop(recipe, out, fabric, prepared(recipe, model), workers, dtype)
     if (out / CHECKPOINT).exists():
         loop.state.load(out / CHECKPOINT, recipe)
         log.info("resumed at step %d after %.1f minutes", loop.state.step, loop.state.spent / 60)
     return loop.run(save_every, validate, validate_every, stop)
+
+
+def check_precision(precision: str) -> None:
+    """Refuse what a run would fail with, and what has not been tried.
+
+    Raises:
+        ValueError: It is neither single precision nor bf16 with weights in single precision.
+    """
+    if precision not in PRECISIONS:  # 16-mixed scales the loss: a step that is skipped would have to tell the scaler
+        raise ValueError(f"training takes precision {' or '.join(PRECISIONS)}, got {precision}")
 
 
 class _Loop:
@@ -169,7 +185,6 @@ class _Loop:
     ) -> None:
         self.recipe, self.out, self.fabric = recipe, out, fabric
         self.workers, self.dtype = workers, dtype
-        self.diverged = False
         learner = Learner(model.train(), recipe.rollout, _teacher(recipe, fabric.device))
         self.learner = fabric.setup_module(learner)
         self.state = new_state(recipe, model)  # of the weights where they are now, perhaps slices
@@ -195,8 +210,8 @@ class _Loop:
         saved, last = self.state.spent, time.process_time()
         stage: Stage | None = None
         stream: Iterator[Batch] | None = None
+        stopped = 0.0
         try:
-            stopped = 0.0
             while self.progress < 1 and not stopped:
                 if stage is not self.recipe.stage(self.progress):
                     stage = self.recipe.stage(self.progress)
@@ -215,13 +230,19 @@ class _Loop:
                 if validate is not None and (due or self.progress >= 1):
                     scores = self._validate(validate)
                     last = time.process_time()
-                if self.state.spent - saved >= save_every:
+                if self.state.spent - saved >= save_every and not self.state.strange:
                     saved = self.state.spent
                     self.save()
                 yield replace(report, progress=self.progress, seconds=seconds, waited=waited, scores=scores)
-        finally:
-            if not self.diverged:
-                self.save()
+        except GeneratorExit:
+            self.save()
+            raise
+        except DivergedError:
+            raise
+        except BaseException as error:
+            self._rescue(error)
+            raise
+        self.save()
 
     def step(self, ready: Sequence[Batch]) -> Report:
         """One step of the optimiser; gradients of several batches are averaged."""
@@ -283,7 +304,6 @@ class _Loop:
         if not far:
             state.usual[kind] = loss if usual is None else 0.95 * usual + 0.05 * loss
         if state.strange >= self.recipe.patience:
-            self.diverged = True
             raise DivergedError(
                 f"step {state.step}: for {state.strange} steps the loss was not finite or over "
                 f"{self.recipe.divergence:g} times the usual {usual}, now {loss:.4g} on {_named(ready)}: "
@@ -309,6 +329,17 @@ class _Loop:
                 scores = validate(model)
         self.fabric.barrier()
         return scores
+
+    def _rescue(self, error: BaseException) -> None:
+        """Save what there is after an error that the other processes do not know of, and so wait for none of them."""
+        if self.fabric.world_size > 1:
+            log.error("process %d ends at step %d: %s", self.fabric.global_rank, self.state.step, error)
+        if not self.fabric.is_global_zero or is_sharded(self.state.model):  # slices are put together by all or by none
+            return
+        try:
+            self.state.save(self.out, self.recipe, self.dtype)
+        except OSError as failed:
+            log.error("not saved: %s", failed)  # what is raised is what came first
 
     def save(self) -> None:
         """Write the checkpoint, on the first process."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -56,7 +56,11 @@ class Source(Protocol):
 
     @property
     def weight(self) -> float:
-        """How often samples are drawn from it, among sources of its kind; 0: never."""
+        """How often samples are drawn from it, among sources of its kind; 0: never; None: its ``count``."""
+        ...
+
+    def count(self) -> int:
+        """Images or videos that it draws from; only sources whose ``weight`` may be None need it."""
         ...
 
     def sample(self, number: int, rng: np.random.Generator, stage: Stage) -> tuple[dict[str, np.ndarray], str]:
@@ -85,6 +89,7 @@ class Recipe:
         steps: Steps of the run; None: as many as fit in ``minutes``.
         minutes: Processor time of a process; None: as long as ``steps`` take.
         drop_path: Stochastic depth of a Hiera trunk.
+        dropout: Of memory attention; 0.1 in the official training.
         seed: Of everything random.
         patience: Steps in a row without a finite gradient, or with more than ``divergence`` times the usual loss, after
             which the run stops.
@@ -102,6 +107,7 @@ class Recipe:
     steps: int | None = None
     minutes: float | None = None
     drop_path: float = 0.0
+    dropout: float = 0.0
     seed: int = 0
     patience: int = 20
     divergence: float = 10.0
@@ -112,7 +118,7 @@ class Recipe:
             raise ValueError(f"stages must end at growing shares of the run, the last at 1.0, got {ends}")
         if self.steps is None and self.minutes is None:
             raise ValueError("a run needs an end: set steps, minutes, or both for the earlier of the two")
-        kinds = {source.kind for source in self.sources if source.weight > 0}
+        kinds = {source.kind for source in self.sources if is_drawn(source.weight)}
         for stage in self.stages:
             for kind, wanted in (("clip", stage.clips > 0), ("image", stage.clips < 1)):
                 if wanted and kind not in kinds:
@@ -124,7 +130,35 @@ class Recipe:
 
     def described(self) -> dict[str, Any]:
         """The recipe as plain values, as it is written beside the weights."""
-        return json.loads(json.dumps(asdict(self), default=str))
+        return _plain(self)
+
+
+def is_drawn(weight: float | None) -> bool:
+    """Whether any sample comes from a source of this weight."""
+    return weight is None or weight > 0
+
+
+def completed(written: Mapping[str, Any], recipe: Any) -> dict[str, Any]:
+    """A described recipe that may be older than some fields: those have their defaults, as in a recipe of its shape."""
+    filled = dict(written)
+    for f in fields(recipe):
+        value = getattr(recipe, f.name)
+        if f.name not in filled:
+            if f.default is not MISSING:
+                filled[f.name] = _plain(f.default)
+            elif f.default_factory is not MISSING:
+                filled[f.name] = _plain(f.default_factory())
+        elif is_dataclass(value) and isinstance(filled[f.name], Mapping):
+            filled[f.name] = completed(filled[f.name], value)
+        elif isinstance(value, tuple) and isinstance(filled[f.name], list) and len(value) == len(filled[f.name]):
+            pairs = zip(filled[f.name], value, strict=True)
+            filled[f.name] = [completed(a, b) if is_dataclass(b) else a for a, b in pairs]
+    return filled
+
+
+def _plain(value: Any) -> Any:
+    values = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    return json.loads(json.dumps(values, default=str))
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any], place: str = "") -> list[str]:

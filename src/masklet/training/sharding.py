@@ -18,14 +18,12 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch.distributed.device_mesh import DeviceMesh
 
-PRECISIONS = ("32-true", "bf16-mixed")
-
 
 def sharded_fabric(accelerator: str, devices: int, precision: Any = "32-true") -> Fabric:
     """A Fabric that starts so many processes and spreads what is learned over them.
 
     Raises:
-        ValueError: There is nothing to spread over, or the precision or this torch does not allow it.
+        ValueError: There is nothing to spread over, or this torch does not allow it.
     """
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.launchers.multiprocessing import _MultiProcessingLauncher
@@ -34,8 +32,6 @@ def sharded_fabric(accelerator: str, devices: int, precision: Any = "32-true") -
 
     if devices < 2 or accelerator not in ("cpu", "cuda"):
         raise ValueError(f"sharded training needs 2 processes or more on cpu or cuda, got {devices} on {accelerator}")
-    if precision not in PRECISIONS:
-        raise ValueError(f"sharded training takes precision {' or '.join(PRECISIONS)}, got {precision}")
     if not hasattr(fsdp, "fully_shard"):
         raise ValueError(f"sharded training needs torch 2.6 or later, got {torch.__version__}")
     backend = "nccl" if accelerator == "cuda" else "gloo"
@@ -83,6 +79,11 @@ def _same_gradients(learner: nn.Module, inputs: Any, outputs: tuple[Tensor, Any]
         if missing:
             loss = loss + 0.0 * p.sum()
     return loss, rest
+
+
+def is_sharded(model: nn.Module) -> bool:
+    """Whether any process keeps slices of the weights alone."""
+    return any(isinstance(p, DTensor) for p in model.parameters())
 
 
 def whole(tensor: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class Images:
         path: Folder, annotation file or address of the data set.
         format: Name of the format; None: what it looks like.
         split: Part of the data set.
-        weight: How often it is drawn from.
+        weight: How often it is drawn from, among sources of its kind; None: as often as it has images.
         augmentation: What is changed.
         seed: Of the order of the images.
     """
@@ -101,10 +101,14 @@ class Images:
     path: str
     format: str | None = None
     split: str | None = None
-    weight: float = 1.0
+    weight: float | None = None
     augmentation: Augmentation = FLIP_ONLY
     seed: int = 0
     kind: str = "image"
+
+    def count(self) -> int:
+        """Images of the data set."""
+        return len(_data(self.path, self.format, self.split))
 
     def sample(self, number: int, rng: Generator, stage: Stage) -> tuple[dict[str, np.ndarray], str]:
         """An image with ``stage.masks`` of its masks, which repeat where it has fewer.
@@ -137,7 +141,7 @@ class Clips:
         path: Folder, annotation file or address of the data set.
         format: Name of the format; None: what it looks like.
         split: Part of the data set.
-        weight: How often it is drawn from.
+        weight: How often it is drawn from, among sources of its kind; None: as often as it has videos.
         augmentation: What is changed.
         reverse: Chance that time runs backward.
         longest_step: Annotated frames from one frame of a clip to the next, at most.
@@ -147,12 +151,16 @@ class Clips:
     path: str
     format: str | None = None
     split: str | None = None
-    weight: float = 1.0
+    weight: float | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
     reverse: float = 0.5
     longest_step: int = 1
     seed: int = 0
     kind: str = "clip"
+
+    def count(self) -> int:
+        """Videos of the data set."""
+        return len(_data(self.path, self.format, self.split))
 
     def sample(self, number: int, rng: Generator, stage: Stage) -> tuple[dict[str, np.ndarray], str]:
         """A clip with ``stage.objects`` of the objects in its first frame, which repeat where there are fewer.
@@ -208,16 +216,20 @@ class MadeUpClips:
         path: Folder, annotation file or address of a data set of images with masks.
         format: Name of the format; None: what it looks like.
         split: Part of the data set.
-        weight: How often it is drawn from.
+        weight: How often it is drawn from, among sources of its kind; None: as often as it has images.
         config: What happens in a clip.
     """
 
     path: str
     format: str | None = None
     split: str | None = None
-    weight: float = 1.0
+    weight: float | None = None
     config: ClipConfig = field(default_factory=ClipConfig)
     kind: str = "clip"
+
+    def count(self) -> int:
+        """Images of the data set."""
+        return len(_data(self.path, self.format, self.split))
 
     def sample(self, number: int, rng: Generator, stage: Stage) -> tuple[dict[str, np.ndarray], str]:
         """A clip; see :func:`masklet.data.synthetic.make_clip`.

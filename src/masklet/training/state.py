@@ -15,7 +15,7 @@ from ..model.sam2 import Sam2, build
 from ..video.atomic import replacing
 from .lora import add_lora, merge_lora
 from .optimisation import Average
-from .recipe import Recipe, differences
+from .recipe import Recipe, completed, differences, is_drawn
 from .sharding import gathered, spread
 
 CHECKPOINT, WEIGHTS, RECIPE = "checkpoint.pt", "weights.safetensors", "recipe.json"
@@ -67,7 +67,7 @@ class TrainState:
         state["counters"] = {"step": self.step, "spent": self.spent, "strange": self.strange, "usual": dict(self.usual)}
         state["recipe"] = json.dumps(recipe.described())
         with replacing(folder / CHECKPOINT) as part:
-            torch.save(state, part)
+            _write(state, part)
         with replacing(folder / RECIPE) as part:
             part.write_text(json.dumps(recipe.described(), indent=1))
         made = _plain(self.model, state["model"] if self.average is None else state["average"], recipe)
@@ -89,10 +89,10 @@ class TrainState:
         """
         try:
             saved = torch.load(path, weights_only=True, map_location="cpu")
-            written, counters = json.loads(saved["recipe"]), saved["counters"]
+            written, counters = completed(json.loads(saved["recipe"]), recipe), saved["counters"]
         except (RuntimeError, EOFError, KeyError, TypeError, ValueError, OSError, pickle.UnpicklingError) as error:
             raise ResumeError(f"{path} is no checkpoint of a run ({error}): remove it to start afresh") from error
-        changed = [each for each in differences(written, recipe.described()) if not _harmless(each)]
+        changed = [each for each in differences(written, recipe.described()) if not _harmless(each, recipe)]
         if changed:
             listed = "; ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
             raise ResumeError(
@@ -110,6 +110,17 @@ class TrainState:
         self.usual = dict(counters["usual"])
 
 
+def _write(state: dict[str, Any], path: Path) -> None:
+    """``torch.save``, which reports a full disk as a RuntimeError that names nothing, with the system's own error."""
+    with path.open("wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+
+
 def _placed(values: dict[str, Tensor], like: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: spread(value, like[name]) if name in like else value for name, value in values.items()}
 
@@ -125,6 +136,10 @@ def _plain(model: Sam2, weights: dict[str, Any], recipe: Recipe) -> Sam2:
     return made.eval().requires_grad_(False)
 
 
-def _harmless(difference: str) -> bool:
-    """Fields that may change on resuming: they decide how long a run is and when it gives up."""
-    return difference.split(":")[0] in ("steps", "minutes", "patience", "divergence", "name")
+def _harmless(difference: str, recipe: Recipe) -> bool:
+    """Fields that may change on resuming: how long a run is, when it gives up, how often its only source is drawn."""
+    field, *inner = difference.split(":")[0].split(".")
+    if field == "sources" and inner[-1:] == ["weight"]:
+        kinds = [source.kind for source in recipe.sources if is_drawn(source.weight)]
+        return kinds.count(recipe.sources[int(inner[0])].kind) == 1
+    return field in ("steps", "minutes", "patience", "divergence", "name")

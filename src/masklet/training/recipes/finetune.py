@@ -34,7 +34,7 @@ def images(data: str) -> Recipe:
 def videos(data: str) -> Recipe:
     """``nano`` on videos with masks, in any format of ``masklet data check``: two CPU cores for half an hour.
 
-    Clips are 6 annotated frames; ``stages.0.frames`` for other lengths.
+    Clips are 6 annotated frames; ``stages.0.frames`` for other lengths. What it gives: docs/data_engine.md.
     """
     return Recipe(
         "videos",
@@ -50,7 +50,7 @@ def videos(data: str) -> Recipe:
 def clips_from_images(data: str) -> Recipe:
     """``nano`` on clips made out of images with masks, beside the images: two CPU cores for half an hour.
 
-    For those who want to track and have annotated photos alone.
+    For those who want to track and have annotated photos alone. What it gives has not been measured.
     """
     return Recipe(
         "clips-from-images",
