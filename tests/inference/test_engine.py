@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
 
 from masklet.inference.options import SessionOptions
 from masklet.inference.saving import options_of
 from masklet.inference.session import VideoSession
 from masklet.model.sam2 import Sam2
+from masklet.structures import FrameFeatures
 from masklet.video.fitting import Fit, Fitting
+from masklet.video.frames import FrameSource
 from tiny_model import DISC, SMALL_NANO, SQUARE, clip, disc, tiny_model
 
 SIZE = (48, 72)
@@ -133,3 +138,37 @@ def test_no_such_fit():
 
 def test_a_pair_comes_back_from_a_file_as_a_pair():
     assert options_of({"options": {"fit": [32, 64]}}) == SessionOptions(fit=(32, 64))
+
+
+def test_the_next_frame_of_files_is_brought_to_the_input_on_another_thread(
+    tiny: Sam2, frames: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for t, frame in enumerate(frames[:4]):
+        cv2.imwrite(str(tmp_path / f"{t}.png"), frame[..., ::-1])
+    pixels, made = Fit.pixels, []
+
+    def noted(fit: Fit, frame: np.ndarray, *given):
+        made.append(threading.current_thread() is threading.main_thread())
+        return pixels(fit, frame, *given)
+
+    monkeypatch.setattr(Fit, "pixels", noted)
+    whole = logits(prompted(tiny, "letterbox", frames[:4]).propagate())
+    made.clear()
+    session = VideoSession(tmp_path, tiny, options=SessionOptions(fit="letterbox"))
+    session.prompt(0, 1, mask=disc(0))
+    session.prompt(0, 2, points=[SQUARE])
+    engine, source = session._engine, session._engine.source
+    encoder = engine.encoder
+    assert isinstance(source, FrameSource)
+
+    def patient(image: torch.Tensor) -> FrameFeatures:
+        if source._ahead is not None:
+            source._ahead.result(5)
+        return encoder(image)
+
+    monkeypatch.setattr(engine, "encoder", patient)
+    assert logits(session.propagate()) == whole
+    assert made == [True, True, False, False]
+    engine.drop_features()
+    list(session.propagate(start=1))  # nothing old is used where the order is another
+    assert logits(session.propagate()) == whole

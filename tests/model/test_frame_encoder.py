@@ -8,6 +8,7 @@ import torch
 from masklet.model.config import CONFIGS, HieraConfig, ModelConfig
 from masklet.model.frame_encoder import FrameEncoder
 from masklet.model.sam2 import Sam2
+from masklet.model.streamed_efficientnet import StreamedEfficientNet
 from masklet.structures import FrameFeatures
 
 SMALL = replace(
@@ -15,11 +16,11 @@ SMALL = replace(
 )
 
 
-def model(config: ModelConfig = SMALL) -> Sam2:
+def model(config: ModelConfig = SMALL, std: float = 0.2) -> Sam2:
     torch.manual_seed(0)
     model = Sam2(replace(config, image_size=64)).eval()
     for p in model.image_encoder.parameters():
-        torch.nn.init.normal_(p, std=0.2)
+        torch.nn.init.normal_(p, std=std)
     return model
 
 
@@ -49,9 +50,23 @@ def test_autocast_around_it_changes_nothing():
     assert largest_difference(inside, alone) == 0
 
 
-@pytest.mark.parametrize("other", ["nano", "half"])
-def test_other_models_take_the_readable_way(other: str):
-    sam2 = model(CONFIGS["nano"]) if other == "nano" else model().bfloat16()
-    image = torch.randn(1, 3, 64, 64)
+@pytest.mark.parametrize("shape", [(1, 3, 64, 64), (2, 3, 96, 160)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_same_features_of_nano(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], dtype: torch.dtype):
+    sam2, image = model(CONFIGS["nano"], std=0.1).to(dtype), torch.randn(shape)
+    with torch.no_grad():
+        wanted = sam2.encode_image(image)
+    called = []
+    original = StreamedEfficientNet.__call__
+    monkeypatch.setattr(StreamedEfficientNet, "__call__", lambda *a: called.append(1) or original(*a))
+    got = FrameEncoder(sam2)(image)
+    assert len(called) == len(image)
+    assert got.embedding.dtype == dtype
+    assert largest_difference(got, wanted) < (1e-5 if dtype == torch.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("config", [CONFIGS["nano"], SMALL], ids=["nano", "official"])
+def test_half_precision_takes_the_readable_way(config: ModelConfig):
+    sam2, image = model(config).bfloat16(), torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         assert largest_difference(FrameEncoder(sam2)(image), sam2.encode_image(image)) == 0

@@ -41,3 +41,26 @@ def test_a_map_made_for_inference_serves_training():
     weight = torch.ones(1, requires_grad=True)
     (weight * code).sum().backward()
     assert weight.grad is not None
+
+
+@torch.inference_mode()
+def test_a_kept_fourier_map_is_that_of_the_numbers_that_are_there_now():
+    code = FourierCode(8)
+    first = code.map(2, 4)
+    assert code.map(2, 4) is first
+    assert code.map(4, 2).shape == (1, 8, 4, 2)
+    code.matrix.mul_(2)
+    assert not torch.allclose(code.map(2, 4), first)
+    code.matrix.div_(2)
+    assert torch.equal(code.map(2, 4), first)
+    assert code.double().map(2, 4).dtype == torch.float64
+    assert code.bfloat16().map(2, 4).dtype == torch.bfloat16
+
+
+def test_training_makes_a_fourier_map_of_its_own():
+    code = FourierCode(8)
+    with torch.inference_mode():
+        kept = code.map(2, 4)
+    made = code.map(2, 4)
+    assert not made.is_inference()
+    assert torch.equal(made, kept)

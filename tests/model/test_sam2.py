@@ -238,6 +238,22 @@ def test_a_padding_point_is_added_to_any_points(model: Sam2):
     assert empty is None
 
 
+def test_padding_alone_draws_no_maps_and_changes_nothing(model: Sam2):
+    features = model.encode_image(images(1))
+    padding = no_prompt(2, model.device)
+    alone = model.decode(features.embedding, features, padding)
+    with torch.inference_mode(False), torch.no_grad():
+        whole = model.decode(features.embedding, features, padding)
+    assert alone.masks is not None
+    assert whole.masks is not None
+    assert torch.equal(alone.masks, whole.masks)
+    assert torch.equal(alone.pointer, whole.pointer)
+    mixed = Prompts(torch.tensor([[[9.0, 9.0]], [[0.0, 0.0]]]), torch.tensor([[1], [-1]]))
+    beside = model.decode(features.embedding, features, mixed).masks
+    assert beside is not None
+    assert torch.allclose(beside[1], alone.masks[1], atol=1e-4)
+
+
 def test_an_input_that_is_not_square(model: Sam2):
     features = model.encode_image(torch.randn(1, 3, 32, 96, generator=torch.Generator().manual_seed(0)))
     assert features.embedding.shape[-2:] == (2, 6)

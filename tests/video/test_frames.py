@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -210,6 +211,27 @@ def test_a_frame_is_read_ahead_on_another_thread(frames, tmp_path):
             source.frame(2)
     source.prepare(3)
     assert len(threads) == 4
+
+
+def test_whoever_asks_for_a_frame_waits_for_what_is_made_of_it_ahead(frames, tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    for t, frame in enumerate(frames):
+        cv2.imwrite(str(tmp_path / f"{t}.png"), frame[..., ::-1])
+    begun, made = threading.Event(), []
+
+    def use(frame: np.ndarray) -> None:
+        begun.set()
+        time.sleep(0.05)
+        made.append(frame)
+
+    with open_source(tmp_path) as source:
+        source.frame(0)
+        source.prepare(1, use)
+        assert begun.wait(5)
+        frame = source.frame(1)
+        assert made[0] is frame
+        source.prepare(1, use)  # is there, and its owner makes what it needs
+        assert len(made) == 1
 
 
 def test_streams_and_arrays_are_not_read_ahead(frames):

@@ -6,12 +6,12 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ..interaction.prompts import UserPrompt
@@ -57,6 +57,7 @@ class Engine:
         self.model, self.source, self.options, self._tracks = model, source, options, tracks
         self.features: OrderedDict[int, FrameFeatures] = OrderedDict()
         self._looked_at: deque[int] = deque(maxlen=LOOKED_AT)
+        self._ahead: tuple[int, Tensor] | None = None  # a frame that was read ahead, as the model takes it
         self.spool = self.new_spool()
         self.cuts = SceneCuts(source.frame)
         self.encoder = FrameEncoder(model)
@@ -130,6 +131,7 @@ class Engine:
         """Let go of what is known of frames besides the objects' state."""
         self.features.clear()
         self._looked_at.clear()
+        self._ahead = None
         if self.reader is not None:
             self.reader.clear()
 
@@ -207,21 +209,33 @@ class Engine:
     def encoded(self, t: int, *, ahead: int | None = None) -> FrameFeatures:
         """Features of a frame; kept are the last two, those looked at, and those whose prompts wait for their memory.
 
-        While they are computed the frame ``ahead`` is read.
+        While they are computed the frame ``ahead`` is read and brought to the model's input.
         """
         if t in self.features:
             self.features.move_to_end(t)
             return self.features[t]
-        frame = self.source.frame(t)
+        pixels = self._pixels(t)
         if ahead is not None and isinstance(self.source, FrameSource):
-            self.source.prepare(ahead)
-        features = self.encoder(self.fit.pixels(frame, self.options.resample))
+            encoded_next = ahead % self.options.encode_every == 0
+            self.source.prepare(ahead, partial(self._prepare, ahead, self.fit) if encoded_next else None)
+        features = self.encoder(pixels)
         self.features[t] = features
         needed = {f for track in self._tracks.values() for f in track.pending} | {*self._looked_at}
         for f in list(self.features)[:-2]:
             if f not in needed:
                 del self.features[f]
         return features
+
+    def _pixels(self, t: int) -> Float[Tensor, "1 3 p q"]:
+        """A frame as the model takes it."""
+        frame = self.source.frame(t)  # waits while it is made ahead
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] == t:
+            return ahead[1]
+        return self.fit.pixels(frame, self.options.resample)
+
+    def _prepare(self, t: int, fit: Fit, frame: UInt8[np.ndarray, "h w 3"]) -> None:
+        self._ahead = t, fit.pixels(frame, self.options.resample)
 
     def _conditioned(self, features: FrameFeatures, selections: list[Selection]) -> Float[Tensor, "b c h w"]:
         """The embedding of a frame in the light of each object's memory; the selections have one signature."""

@@ -12,10 +12,12 @@ from torch.nn import functional as F
 
 
 class LayerNorm2d(nn.LayerNorm):
-    """Layer norm over the channels of a map; eps 1e-6."""
+    """Layer norm over the channels of a map."""
+
+    EPS = 1e-6
 
     def __init__(self, channels: int) -> None:
-        super().__init__(channels, eps=1e-6)
+        super().__init__(channels, eps=self.EPS)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Normalise each position over its channels."""

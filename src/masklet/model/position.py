@@ -71,14 +71,32 @@ class FourierCode(nn.Module):
 
     def forward(self, unit_points: Float[Tensor, "*b 2"]) -> Float[Tensor, "*b c"]:
         """Code of ``(x, y)`` points in 0..1."""
-        precise = at_least_float32(self.matrix.dtype)
-        angle = 2 * math.pi * ((2 * unit_points.to(precise) - 1) @ self.matrix.to(precise))
-        return torch.cat((angle.sin(), angle.cos()), dim=-1).to(self.matrix.dtype)
+        return _fourier_code(self.matrix, unit_points)
 
     def map(self, height: int, width: int) -> Float[Tensor, "1 c h w"]:
-        """Code of the cell centres of a map."""
-        place = {"device": self.matrix.device, "dtype": at_least_float32(self.matrix.dtype)}
-        y = (torch.arange(height, **place) + 0.5) / height
-        x = (torch.arange(width, **place) + 0.5) / width
-        grid = torch.stack((x[None, :].expand(height, width), y[:, None].expand(height, width)), dim=-1)
-        return self(grid).permute(2, 0, 1)[None]
+        """Code of the cell centres of a map; that of an inference on a CPU is kept, so do not change it."""
+        kept = torch.is_inference_mode_enabled() and self.matrix.device.type == "cpu"
+        if not kept or torch.is_autocast_enabled("cpu"):
+            return _fourier_map(self.matrix, height, width)
+        numbers = self.matrix.contiguous().view(torch.uint8).numpy().tobytes()
+        return _kept_fourier_map(numbers, self.matrix.dtype, height, width)
+
+
+def _fourier_code(matrix: Float[Tensor, "2 half"], unit_points: Float[Tensor, "*b 2"]) -> Float[Tensor, "*b c"]:
+    precise = at_least_float32(matrix.dtype)
+    angle = 2 * math.pi * ((2 * unit_points.to(precise) - 1) @ matrix.to(precise))
+    return torch.cat((angle.sin(), angle.cos()), dim=-1).to(matrix.dtype)
+
+
+def _fourier_map(matrix: Float[Tensor, "2 half"], height: int, width: int) -> Float[Tensor, "1 c h w"]:
+    place = {"device": matrix.device, "dtype": at_least_float32(matrix.dtype)}
+    y = (torch.arange(height, **place) + 0.5) / height
+    x = (torch.arange(width, **place) + 0.5) / width
+    grid = torch.stack((x[None, :].expand(height, width), y[:, None].expand(height, width)), dim=-1)
+    return _fourier_code(matrix, grid).permute(2, 0, 1)[None]
+
+
+@lru_cache(maxsize=8)
+def _kept_fourier_map(matrix: bytes, dtype: torch.dtype, height: int, width: int) -> Float[Tensor, "1 c h w"]:
+    """The map of a matrix, by its numbers: of a model that was trained or loaded anew nothing old is left."""
+    return _fourier_map(torch.frombuffer(bytearray(matrix), dtype=dtype).view(2, -1), height, width)

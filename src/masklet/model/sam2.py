@@ -133,7 +133,7 @@ class Sam2(nn.Module):
         size = _input_size(conditioned)
         sparse, dense = self.prompt_encoder(prompts, size)
         skip8, skip4 = features.skip8, features.skip4
-        if self.click_features is not None and sparse is not None:
+        if self.click_features is not None and sparse is not None and not _only_padding(prompts):
             sparse = sparse + self.click_features.tokens(_rows(conditioned, sparse.shape[0]), prompts, size)
             coarse, fine = self.click_features.maps(prompts, size)
             conditioned, skip4 = conditioned + coarse, skip4 + fine
@@ -250,6 +250,16 @@ def no_prompt(objects: int, device: torch.device) -> Prompts:
 def _input_size(embedding: Float[Tensor, "b c h w"]) -> tuple[int, int]:
     """Height and width of the input of a stride-16 map."""
     return 16 * embedding.shape[-2], 16 * embedding.shape[-1]
+
+
+def _only_padding(prompts: Prompts) -> bool:
+    """Whether it is known that there are no points: in an inference on a CPU, where looking costs nothing.
+
+    Training draws maps of zeros, whose weights then have gradients of zero, which distributed training waits for.
+    """
+    if not torch.is_inference_mode_enabled() or prompts.labels is None or prompts.labels.device.type != "cpu":
+        return False
+    return bool((prompts.labels < 0).all())
 
 
 def _rows(x: Tensor, n: int) -> Tensor:

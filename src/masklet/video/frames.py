@@ -7,7 +7,7 @@ import operator
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -96,11 +96,15 @@ class FrameSource:
                 self._cache.popitem(last=False)
             return image
 
-    def prepare(self, index: int) -> None:
+    def prepare(self, index: int, then: Callable[[UInt8[np.ndarray, "h w 3"]], None] | None = None) -> None:
         """Begin to read a frame on a second thread, so that it is there when it is asked for.
 
         Nothing happens where there is no such frame, while another one is being read so, or where frames do not come
         from files: a stream would be read before its time.
+
+        Args:
+            index: The frame.
+            then: Gets the frame on that thread; who asks for a frame meanwhile waits for this, too.
         """
         if not self.files or not (self._ahead is None or self._ahead.done()):
             return
@@ -110,12 +114,14 @@ class FrameSource:
                 return
             self._reading = self._reading or ThreadPoolExecutor(1, thread_name_prefix="masklet-frames")
             self._awaited = index
-            self._ahead = self._reading.submit(self._read_quietly, index)
+            self._ahead = self._reading.submit(self._read_quietly, index, then)
 
-    def _read_quietly(self, index: int) -> None:
+    def _read_quietly(self, index: int, then: Callable[[UInt8[np.ndarray, "h w 3"]], None] | None = None) -> None:
         with self._lock, suppress(IndexError, ValueError):  # whoever asks for the frame is told
             if self._awaited == index:  # else it was asked for before the thread came to it: do not go back for it
-                self.frame(index)
+                frame = self.frame(index)
+                if then is not None:
+                    then(frame)
 
     def __iter__(self) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         """All frames in order; a stream until it ends."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import cv2
@@ -45,23 +46,35 @@ def to_input(
     height, width = (size, size) if isinstance(size, int) else size
     if frame.size == 0 or min(height, width) < 1:
         raise ValueError(f"Cannot resize a frame of {frame.shape[0]}x{frame.shape[1]} pixels to {height}x{width}.")
-    mean = torch.tensor(MEAN)[:, None, None]
-    std = torch.tensor(STD)[:, None, None]
     if resample == "masklet":
         shrinks = frame.shape[0] >= height and frame.shape[1] >= width
         resized = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        pixels = _to_unit(resized)
-    elif resample == "official_image":
+        return _normalised(resized)
+    if resample == "official_image":
         # Parity: Resize and Normalize of SAM2Transforms (sam2/utils/transforms.py), which work on float tensors.
         pixels = _to_unit(frame)[None]
-        pixels = functional.interpolate(pixels, (height, width), mode="bilinear", align_corners=False, antialias=True)[
-            0
-        ]
-    elif resample == "official_video":
-        pixels = _to_unit(resize_pillow_bicubic(frame, (height, width)))
-    else:
-        raise ValueError(f"Unknown resampling {resample!r}: expected 'masklet', 'official_image' or 'official_video'.")
-    return ((pixels - mean) / std)[None]
+        pixels = functional.interpolate(pixels, (height, width), mode="bilinear", align_corners=False, antialias=True)
+        return _standardised(pixels)
+    if resample == "official_video":
+        return _normalised(resize_pillow_bicubic(frame, (height, width)))
+    raise ValueError(f"Unknown resampling {resample!r}: expected 'masklet', 'official_image' or 'official_video'.")
+
+
+def _normalised(image: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "1 3 h w"]:
+    """An image of the right size, normalised: looked up, as there are only 256 values."""
+    made = [cv2.LUT(channel, table) for channel, table in zip(cv2.split(image), _table(), strict=True)]
+    return torch.from_numpy(np.stack(made))[None]
+
+
+@lru_cache(maxsize=1)
+def _table() -> Float[np.ndarray, "3 256"]:
+    """What each 8-bit value becomes in each channel."""
+    values = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, axis=2)
+    return _standardised(_to_unit(values)[None])[0, :, 0].numpy()
+
+
+def _standardised(unit: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 3 h w"]:
+    return (unit - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
 
 
 def _to_unit(image: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "3 h w"]:
