@@ -38,7 +38,7 @@ def launch(fabric: Any, recipe: Recipe, out: Path, processes: int, *rest: Any) -
     import multiprocessing
     import signal
 
-    from torch.multiprocessing import ProcessRaisedException
+    from torch.multiprocessing.spawn import ProcessRaisedException
 
     if processes == 1:
         _work(fabric, recipe, out, 0, *rest)
