@@ -31,3 +31,11 @@ class Squares:
         if unit.name == "bad":
             raise ValueError(f"{unit.name} {unit.index} has no masks")
         return {"square": unit.index**2}
+
+
+@dataclass(frozen=True)
+class Unprepared:
+    """Cannot begin."""
+
+    def __call__(self) -> Do:
+        raise FileNotFoundError("nothing here")

@@ -50,6 +50,18 @@ def test_what_is_written_is_read_as_sa_1b(
     assert f"{len(masks)} masks, wrote" in capsys.readouterr().err
 
 
+def test_a_damaged_image_stops_no_other(
+    photos: list[Path], model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    out = tmp_path / "out"
+    words = ["auto", str(broken), str(photos[0]), "--model", model_file, "-o", str(out), "--grid", "1", "--quiet"]
+    assert main(words) == 1
+    assert capsys.readouterr().err.startswith(f"{broken} cannot be decoded as an image")
+    assert sorted(path.name for path in out.iterdir()) == ["sa_1.json", "sa_1.overlay.png"]
+
+
 def test_options_reach_the_generator(photos: list[Path], model_file: str, tmp_path: Path):
     out = tmp_path / "out"
     wanted = ["--grid", "2,1", "--coarse", "1", "--fit", "native", "--refine", "--small-area", "3", "--quiet"]

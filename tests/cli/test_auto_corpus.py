@@ -112,9 +112,9 @@ def test_a_stop_and_a_fault_and_an_image(
     assert contents(stopped) == contents(whole)
     with monkeypatch.context() as patch:
         patch.setattr(CorpusWork, "_do", stop)
-        assert run(*words, "-o", stopped, "--every", "2", "--no-resume") == 130
+        assert run(*words, "-o", stopped, "--every", "2", "--format", "objects", "--no-resume") == 130
     assert "deep/b_auto.json" not in contents(stopped)  # that of other options is gone
-    assert run(*words, "-o", stopped, "--every", "2") == 1
+    assert run(*words, "-o", stopped, "--every", "2", "--format", "objects") == 1
     assert "deep/b_auto.json" in contents(stopped)
     assert run(*words, "-o", stopped, "--no-resume") == 1
     assert contents(stopped) == contents(whole)

@@ -77,6 +77,22 @@ def test_a_stopped_run_goes_on(
     assert sorted(path.name for path in (tmp_path / "stopped").iterdir()) == [f"{name}_auto.json"]
 
 
+def test_what_other_options_have_left_is_gone(folder: Path, model_file: str, tmp_path: Path):
+    name, command = folder.name, ["auto", str(folder), "--model", model_file, *ALL, "-o", str(tmp_path / "out")]
+    assert main([*command, "--most-objects", "2", "--format", "overlay", "--format", "objects"]) == 0
+    assert main([*command, "--most-objects", "1", "--no-resume"]) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{name}_auto.json"]
+
+
+def test_the_folder_of_the_frames_is_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "link").symlink_to(folder)
+    before = sorted(folder.iterdir())
+    for out in (folder, tmp_path / "link"):
+        assert main(["auto", str(folder), "--model", "no such model", "-o", str(out)]) == 2
+        assert "is the folder of the frames" in capsys.readouterr().err
+    assert sorted(folder.iterdir()) == before
+
+
 def test_a_folder_without_frames(tmp_path: Path, model_file: str, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "empty").mkdir()
     assert main(["auto", str(tmp_path / "empty"), "--model", model_file, "-o", str(tmp_path / "out")]) == 2

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from masklet.evaluation.runs import Processes, ThisProcess, Unit, run_units
-from unit_work import Squares
+from unit_work import Squares, Unprepared
 
 UNITS = [Unit("3 clicks", i, f"video {i}") for i in range(7)]
 SETTINGS = {"tracker": "squares", "size": 4}
@@ -88,6 +88,11 @@ def test_a_process_that_dies_ends_the_run_and_loses_nothing(tmp_path, seen):
     assert kept >= 4
     done = list(run_units(UNITS, Squares(seen), run, SETTINGS, ThisProcess()))
     assert results(done) == {i: {"square": i * i} for i in range(7)}
+
+
+def test_what_is_wrong_with_the_preparation_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing here"):
+        list(run_units(UNITS, Unprepared(), tmp_path / "run", SETTINGS, Processes(2)))
 
 
 def test_no_process_is_refused():

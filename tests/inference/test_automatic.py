@@ -211,9 +211,18 @@ def test_as_a_file_of_sa_1b_holds_it():
     }
 
 
-@pytest.mark.parametrize("changes", [{"grids": ()}, {"grids": (0,)}, {"coarse": 0}, {"fit": "squeeze"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"grids": ()},
+        {"grids": (0,)},
+        {"coarse": 0},
+        {"fit": "squeeze"},
+        *({"crop_overlap": share} for share in (1.0, -0.1, float("nan"))),
+    ],
+)
 def test_options_that_make_no_sense(as_user: None, changes: dict[str, Any]):
-    with pytest.raises(ValueError, match=r"grid|fit"):
+    with pytest.raises(ValueError, match=r"grid|fit|crop_overlap"):
         AutomaticOptions(**changes)
 
 

@@ -106,9 +106,13 @@ def test_doubles_end(tiny: Sam2, frames: list[np.ndarray], monkeypatch: pytest.M
         assert sorted(masklets.life(i) for i in masklets.ids) == [(0, 0), (0, 9)]
 
 
-def test_the_number_of_objects_is_bounded(tiny: Sam2, frames: list[np.ndarray], squares: None):
+def test_the_number_of_objects_is_bounded(
+    tiny: Sam2, frames: list[np.ndarray], squares: None, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO", automatic_masklets.__name__)
     steps = list(AutomaticMasklets(tiny, options(most_objects=3, most_covered=1.0)).stream(frames))
     assert [len(step.living) for step in steps[:10]] == [2] * 4 + [3] * 6
+    assert caplog.messages == ["1 masks of frame 4 become no objects: at most 3 live at a time"]
 
 
 def test_scene_cuts_are_keyframes(tiny: Sam2, frames: list[np.ndarray], monkeypatch: pytest.MonkeyPatch):

@@ -72,16 +72,27 @@ def test_results_appear_with_the_last_file_last(tmp_path: Path, kind: str, monke
     if kind == "memory":
         pytest.importorskip("upath")
     made, item = tmp_path / "made", CorpusItem("a/b.mp4", "movie")
-    touch(made, "b_auto.json", "b_auto/001/0.png", "z.mp4")
+    touch(made, "b_auto.json", "b_auto/001/00000.png", "b_auto.mp4")
     written: list[str] = []
     real = corpus_files._put
     monkeypatch.setattr(corpus_files, "_put", lambda one, to: (written.append(one.name), real(one, to)))
     for _ in range(2):
-        assert publish(made, out[kind], item) == len("b_auto.json" + "b_auto/001/0.png" + "z.mp4")
-        assert sorted(names_below(place(out[kind]))) == ["a/b_auto.json", "a/b_auto/001/0.png", "a/z.mp4"]
+        assert publish(made, out[kind], item) == len("b_auto.json" + "b_auto/001/00000.png" + "b_auto.mp4")
+        assert sorted(names_below(place(out[kind]))) == ["a/b_auto.json", "a/b_auto.mp4", "a/b_auto/001/00000.png"]
         forget(out[kind], [item, CorpusItem("c.mp4", "movie")])
-        assert sorted(names_below(place(out[kind]))) == ["a/b_auto/001/0.png", "a/z.mp4"]
-    assert written == ["0.png", "z.mp4", "b_auto.json"] * 2
+        assert sorted(names_below(place(out[kind]))) == []
+    assert written == ["00000.png", "b_auto.mp4", "b_auto.json"] * 2
+
+
+def test_what_is_of_others_stays(tmp_path: Path):
+    mine = ["a/b_auto.json", "a/b_auto.mp4", "a/b_auto/001/00000.png", "c.json", "c.overlay.png"]
+    others = ["a/b_auto/001/mine.png", "a/b.mp4", "b_auto.json", "b_auto/001/00000.png", "c_auto.mp4", "cc.overlay.png"]
+    touch(tmp_path, *mine, *others)
+    (tmp_path / "a" / "b_auto" / "002").mkdir()
+    touch(tmp_path, "a/b_auto/002/00000.png")
+    forget(str(tmp_path), [CorpusItem("a/b", "frames"), CorpusItem("c.jpg", "image")])
+    assert sorted(names_below(tmp_path)) == sorted(others)
+    assert not (tmp_path / "a" / "b_auto" / "002").exists()
 
 
 def test_a_store_in_which_files_grow_is_written_by_renaming(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -26,6 +26,17 @@ def test_crops_cover_the_image_and_overlap():
     assert crops[2].box[:2] == (0, 297), "column by column"
 
 
+@pytest.mark.parametrize("size", [(1, 3), (6, 6), (1, 1)])
+def test_of_few_pixels_no_crop_is_empty(size):
+    crops = crops_of(size, 2, 512 / 1500)
+    assert all(min(crop.size) > 0 for crop in crops)
+    for layer in range(3):
+        covered = np.zeros(size, bool)
+        for x0, y0, x1, y1 in (crop.box for crop in crops if crop.layer == layer):
+            covered[y0:y1, x0:x1] = True
+        assert covered.all()
+
+
 def test_a_grid_lies_in_the_middle_of_its_cells():
     assert points_of(2).tolist() == [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
     assert points_of([[0.1, 0.2]]).tolist() == [[0.1, 0.2]]

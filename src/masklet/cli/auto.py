@@ -48,9 +48,10 @@ def auto(
     """Find masks of everything in images, or follow everything through a video, or do both in a corpus.
 
     Writes NAME.json (as SA-1B: run lengths, box, predicted IoU, stability and click of every mask) and NAME.overlay.png
-    for each image. Masks overlap; in the picture the smallest is on top. Of a video, NAME_auto.json (as SA-V: every
-    fourth frame) and what --format says; NAME_auto.preview.jpg shows how far it is. A run that is stopped goes on where
-    it was when the same command is given again.
+    for each image. Masks overlap; in the picture the smallest is on top. An image that cannot be read is named at the
+    end, and the exit code is then 1. Of a video, NAME_auto.json (as SA-V: every fourth frame) and what --format says;
+    NAME_auto.preview.jpg shows how far it is. A run that is stopped goes on where it was when the same command is given
+    again.
 
     A corpus is a folder or address with movies, folders of frames and images at any depth, or a text file (.txt) with
     a path or address a line. What is complete in the output folder is not done again, so that the same command goes on
@@ -126,8 +127,7 @@ def auto(
         named = next(iter(of_videos), "format" if format else "no-resume").replace("_", "-")
         raise ValueError(f"got --{named}, which is for videos, with images")
     masks |= _given(small_area=small_area)
-    auto_image.run(ImageJob(tuple(paths), Path(output), chosen, masks, max_pixels, quiet))
-    return 0
+    return auto_image.run(ImageJob(tuple(paths), Path(output), chosen, masks, max_pixels, quiet))
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..video.images import DEFAULT_MAX_PIXELS, IMAGE_SUFFIXES
 from . import auto_image, auto_video
+from .auto_image import FAULTY
 from .auto_progress import Shown
 from .auto_video import VideoFiles, VideoFormat
 from .model_choice import ModelChoice
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from ..inference.automatic import AutomaticMasks
     from ..inference.automatic_masklets import AutomaticMasklets
     from ..inference.corpus_files import Corpus
-
-FAULTY = 1
-"""Exit code of a run in which something could not be done."""
 
 
 @dataclass(frozen=True)

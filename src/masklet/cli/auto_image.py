@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from ..inference.automatic import AutomaticMask
 
+FAULTY = 1
+"""Exit code of a run in which something could not be done."""
+
 
 @dataclass(frozen=True)
 class ImageJob:
@@ -34,8 +37,8 @@ class ImageJob:
     quiet: bool
 
 
-def run(job: ImageJob) -> None:
-    """Load, find, write, and say what was done."""
+def run(job: ImageJob) -> int:
+    """Load, find, write, and say what was done and what cannot be read; returns the exit code."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -47,10 +50,15 @@ def run(job: ImageJob) -> None:
     generator = AutomaticMasks(loaded, AutomaticOptions.suited(loaded, **job.choices))
     console = Console(stderr=True, quiet=job.quiet, highlight=False, markup=False, emoji=False)
     say = partial(console.print, soft_wrap=True)
+    faults: list[str] = []
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, disable=job.quiet or not sys.stderr.isatty(), transient=True) as bar:
         for path in job.images:
-            picture = read_image(path, max_pixels=job.max_pixels)
+            try:
+                picture = read_image(path, max_pixels=job.max_pixels)
+            except (OSError, ValueError) as error:  # the others are done all the same
+                faults.append(str(error))
+                continue
             task = bar.add_task(path.name, total=None)
             for step in generator.stream(picture):
                 bar.update(task, completed=step.done, total=step.total)
@@ -59,6 +67,9 @@ def run(job: ImageJob) -> None:
             masks = step.masks or ()
             write(path, picture, masks, job.out)
             say(f"{path}: {len(masks)} masks, wrote {', '.join(map(str, _places(path, job.out)))}")
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return FAULTY if faults else 0
 
 
 def write(path: Path, picture: np.ndarray, masks: tuple[AutomaticMask, ...], out: Path) -> None:

@@ -92,6 +92,10 @@ def run(job: VideoJob) -> None:
     MaskletOptions(**job.choices)  # refuses what makes no sense before a model is loaded
     files, places = job.files, job.files.places
     check_folder(files.out)
+    if files.video.is_dir() and files.out.exists() and files.video.samefile(files.out):
+        raise ValueError(
+            f"{files.out} is the folder of the frames, of which the preview would be one: choose another -o"
+        )
     console = Console(stderr=True, quiet=job.quiet, highlight=False, markup=False, emoji=False)
     say = partial(console.print, soft_wrap=True)
     with open_source(files.video, max_pixels=job.max_pixels) as source:
@@ -168,6 +172,8 @@ def write(files: VideoFiles, masklets: Masklets) -> list[str]:
 
     places, source = files.places, masklets.source
     remove_files([path for path in places["objects"].rglob("*.png") if is_written_mask(path)], files.out)
+    if "overlay" not in files.formats:
+        places["overlay"].unlink(missing_ok=True)  # of other options
     with ExitStack() as stack:
         if "overlay" in files.formats:
             overlay = stack.enter_context(OverlayVideoWriter(places["overlay"], source.size, fps=source.fps))

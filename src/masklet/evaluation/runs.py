@@ -113,8 +113,7 @@ class Processes:
                     yield future.result()
         except BrokenProcessPool as error:
             raise RuntimeError(
-                "a process of the evaluation has died, perhaps of memory: run again with fewer workers; what was "
-                "finished is kept"
+                "a process has died, perhaps of memory: run again with fewer workers; what was finished is kept"
             ) from error
         finally:
             if running:
@@ -184,16 +183,20 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
-_do: Do | None = None  # of this process, which a pool has started
+_prepare: Prepare | None = None  # of this process, which a pool has started
+_do: Do | None = None
 
 
 def _start(prepare: Prepare) -> None:
     """Begin a process: Ctrl-C is for the one that has started it."""
-    global _do
+    global _prepare
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _do = prepare()
+    _prepare = prepare
 
 
 def _do_here(unit: Unit) -> Done:
-    assert _do is not None
+    """Prepared with the first unit: what goes wrong then is an error of its kind, not the death of a process."""
+    global _do
+    assert _prepare is not None
+    _do = _do or _prepare()
     return attempt(_do, unit)

@@ -50,7 +50,7 @@ class AutomaticOptions:
         mask_threshold: Logit above which a pixel is inside.
         most_overlap: IoU of boxes above which the mask with the lower predicted IoU goes, within a crop.
         most_crop_overlap: The same between crops, where the mask of the smaller crop stays.
-        crop_overlap: Overlap of crops in the first layer, a share of the shorter side of the image.
+        crop_overlap: Overlap of crops in the first layer, a share of the shorter side of the image, 0 to below 1.
         small_area: Holes and specks of at most this many stride-4 pixels of the model's input are repaired.
         refine: Give every candidate back to the model once, with its click.
         multimask: Three candidates for a click, else one.
@@ -80,6 +80,8 @@ class AutomaticOptions:
             raise ValueError("grids is empty: give a grid for the image, and one for each further layer of crops")
         for grid in (*self.grids, *(() if self.coarse is None else (self.coarse,))):
             points_of(grid)
+        if not 0 <= self.crop_overlap < 1:
+            raise ValueError(f"crop_overlap is a share of the shorter side, 0 to below 1, got {self.crop_overlap}")
         check_fitting(self.fit)
 
     @staticmethod

@@ -152,9 +152,12 @@ class AutomaticMasklets:
             return []
         covering = [_rle(one) for one in frame.values() if is_seen(one, options)]
         found = self._candidates(session.source.frame(t), t, covering)
-        chosen = choose(found, covering, options, options.least_area(session.size))[:room]
+        chosen = choose(found, covering, options, options.least_area(session.size))
+        if len(chosen) > room:
+            most = options.most_objects
+            log.info("%d masks of frame %d become no objects: at most %d live at a time", len(chosen) - room, t, most)
         earlier = [i for i, track in session.tracks.items() if min(track.shown) < t]
-        for object_id, one in enumerate(chosen, max(earlier, default=0) + 1):
+        for object_id, one in enumerate(chosen[:room], max(earlier, default=0) + 1):
             if object_id in session.tracks:
                 continue
             try:

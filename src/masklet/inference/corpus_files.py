@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -26,6 +28,8 @@ LISTS = frozenset({".txt"})
 SETTINGS, FAULTS = "masklet.corpus.json", "masklet.faults.json"
 _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"})
 """Storage in which an object is there whole or not at all."""
+_BESIDE = re.compile(r"(?<=_auto)(\.mp4|/\d{3,}/\d{5,}\.png)$|\.overlay\.png$")
+"""How results end that some options add to the last file of an item."""
 
 Kind = Literal["movie", "frames", "image"]
 
@@ -187,19 +191,23 @@ def publish(made: Path, results: str, item: CorpusItem) -> int:
 
 
 def forget(results: str, items: Iterable[CorpusItem]) -> None:
-    """Remove the files that say that items are done, where they are.
+    """Remove all results of items, whatever options added; first the files that say that items are done.
 
     Raises:
         OSError: One cannot be removed.
     """
-    folder, wanted = place(results), {item.last_file for item in items}
-    found = [name for name in names_below(folder) if name in wanted]
-    if isinstance(folder, Path):
-        for name in found:
-            (folder / name).unlink(missing_ok=True)
-    elif found:
-        remote: Any = folder
-        remote.fs.rm([f"{remote.path.rstrip('/')}/{name}" for name in found])
+    folder, last = place(results), {item.last_file for item in items}
+    found = [name for name in names_below(folder) if _BESIDE.sub(".json", name) in last]
+    for names in ([name for name in found if name in last], [name for name in found if name not in last]):
+        if isinstance(folder, Path):
+            for path in (folder / name for name in names):
+                path.unlink(missing_ok=True)
+                with suppress(OSError):  # not empty yet, or another file lies there
+                    for parent in path.relative_to(folder).parents[:-1]:
+                        (folder / parent).rmdir()
+        elif names:
+            remote: Any = folder
+            remote.fs.rm([f"{remote.path.rstrip('/')}/{name}" for name in names])
 
 
 def keep_faults(results: str, faults: Mapping[str, str]) -> None:

@@ -33,7 +33,7 @@ class Crop:
 
 
 def crops_of(size: tuple[int, int], layers: int, overlap: float) -> list[Crop]:
-    """The whole image and its crops, column by column in each layer.
+    """The whole image and its crops, column by column in each layer; an image of few pixels has fewer.
 
     Args:
         size: Height and width of the image.
@@ -48,8 +48,9 @@ def crops_of(size: tuple[int, int], layers: int, overlap: float) -> list[Crop]:
         count = 2**layer
         shared = int(overlap * min(size) * (2 / count))
         crop_width, crop_height = (ceil((shared * (count - 1) + side) / count) for side in (width, height))
-        for x in (i * (crop_width - shared) for i in range(count)):
-            for y in (i * (crop_height - shared) for i in range(count)):
+        xs, ys = ([i * (w - shared) for i in range(count)] for w in (crop_width, crop_height))
+        for x in (x for x in xs if x < width):
+            for y in (y for y in ys if y < height):
                 crops.append(Crop(layer, (x, y, min(x + crop_width, width), min(y + crop_height, height))))
     return crops
 
