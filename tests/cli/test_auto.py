@@ -9,7 +9,10 @@ import pytest
 
 from masklet.cli.main import main
 from masklet.data.sa_1b import open_sa_1b
-from masklet.inference.automatic import AutomaticMasks, AutomaticOptions
+from masklet.inference.automatic import AutomaticMask, AutomaticMasks, AutomaticOptions, AutomaticProgress
+from masklet.masks.label_png import read_label_png
+from masklet.masks.nesting import label_map
+from masklet.masks.rle import encode
 from masklet.model.sam2 import Sam2
 from masklet.video.images import read_image
 from tiny_model import clip
@@ -50,6 +53,26 @@ def test_what_is_written_is_read_as_sa_1b(
     assert f"{len(masks)} masks, wrote" in capsys.readouterr().err
 
 
+def test_how_masks_are_nested(photos: list[Path], model_file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    masks = [np.zeros((48, 72), bool) for _ in range(3)]
+    masks[0][10:20, 10:20] = masks[1][5:40, 5:40] = True
+    masks[2][:, 42:] = True
+    rest = (0, 0, 1, 1), 0.9, 1.0, (0.0, 0.0), (0, 0, 72, 48)
+    found = tuple(AutomaticMask(encode(mask), int(mask.sum()), *rest) for mask in masks)
+    monkeypatch.setattr(AutomaticMasks, "stream", lambda *_: iter([AutomaticProgress(1, 1, found)]))
+    out = tmp_path / "out"
+    words = ["auto", str(photos[0]), "--model", model_file, "-o", str(out), "--quiet"]
+    assert main([*words, "--hierarchy"]) == 0
+    annotations = json.loads((out / "sa_1.json").read_text())["annotations"]
+    assert [one["part_of"] for one in annotations] == [2, None, None]
+    assert [one["inside"] for one in annotations] == [None] * 3
+    labels = read_label_png(out / "sa_1.labels.png")
+    assert labels.dtype == np.uint16
+    assert np.array_equal(labels, label_map([one.rle for one in found], (48, 72)))
+    assert main(words) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["sa_1.json", "sa_1.overlay.png"]
+
+
 def test_a_damaged_image_stops_no_other(
     photos: list[Path], model_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -74,6 +97,7 @@ def test_options_reach_the_generator(photos: list[Path], model_file: str, tmp_pa
     ("arguments", "said"),
     [
         (["video.mp4", "photo.png"], "is a video: give one video"),
+        (["video.mp4", "--hierarchy"], "--hierarchy, which is for images"),
         (["video.mp4", "--every", "0"], "every must be at least 1"),
         (["photo.png", "--most-objects", "3"], "--most-objects, which is for videos"),
         (["photo.png", "--no-resume"], "--no-resume, which is for videos"),

@@ -85,7 +85,7 @@ def test_results_appear_with_the_last_file_last(tmp_path: Path, kind: str, monke
 
 
 def test_what_is_of_others_stays(tmp_path: Path):
-    mine = ["a/b_auto.json", "a/b_auto.mp4", "a/b_auto/001/00000.png", "c.json", "c.overlay.png"]
+    mine = ["a/b_auto.json", "a/b_auto.mp4", "a/b_auto/001/00000.png", "c.json", "c.overlay.png", "c.labels.png"]
     others = ["a/b_auto/001/mine.png", "a/b.mp4", "b_auto.json", "b_auto/001/00000.png", "c_auto.mp4", "cc.overlay.png"]
     touch(tmp_path, *mine, *others)
     (tmp_path / "a" / "b_auto" / "002").mkdir()

@@ -32,6 +32,7 @@ def auto(
     least_stability: float | None = None,
     small_area: int | None = None,
     refine: bool = False,
+    hierarchy: bool = False,
     every: int | None = None,
     most_objects: int | None = None,
     format: Annotated[list[VideoFormat], tyro.conf.UseAppendAction] = [],  # noqa: B006 - tyro reads the default
@@ -76,6 +77,8 @@ def auto(
         small_area: Repair holes and specks: in images those of at most so many pixels, counted at a quarter of the
             input's size, by default none; in videos those of fewer pixels of the video, by default 200.
         refine: Give every mask back to the model once; slow.
+        hierarchy: Of images also: in NAME.json which mask each is part_of and lies inside (in a hole), by id, and
+            NAME.labels.png, 16-bit grey: the id of the smallest mask at each pixel.
         every: Look for new objects in every so many-th frame of a video; by default 24. Scene cuts are looked at, too.
         most_objects: Most objects of a video that are followed at a time; by default 64, with nano 32.
         format: Of a video also: overlay (H.264), objects (a PNG for each object and frame).
@@ -109,7 +112,9 @@ def auto(
         named = str(Path(model).absolute()) if Path(model).is_file() else model  # workers have other working folders
         out = output if "://" in output else str(Path(output).absolute())
         chosen, threads = replace(chosen, name=named), 1 if threads is None else threads
-        work = CorpusWork(out, formats, chosen, masks, of_videos | later, small_area, max_pixels, threads)
+        work = CorpusWork(
+            out, formats, chosen, masks, of_videos | later, small_area, max_pixels, threads, nested=hierarchy
+        )
         if plan:
             auto_plan.run(inputs, work, corpus, json)
             return 0
@@ -120,6 +125,8 @@ def auto(
         raise ValueError("got --threads, which is for a corpus and for --plan: leave it out")
     paths = [Path(text) for text in inputs]
     if is_video(paths):
+        if hierarchy:
+            raise ValueError("got --hierarchy, which is for images, with a video")
         files = VideoFiles(paths[0], Path(output), formats)
         auto_video.run(VideoJob(files, chosen, masks, of_videos | later, resume, max_pixels, quiet))
         return 0
@@ -127,7 +134,7 @@ def auto(
         named = next(iter(of_videos), "format" if format else "no-resume").replace("_", "-")
         raise ValueError(f"got --{named}, which is for videos, with images")
     masks |= _given(small_area=small_area)
-    return auto_image.run(ImageJob(tuple(paths), Path(output), chosen, masks, max_pixels, quiet))
+    return auto_image.run(ImageJob(tuple(paths), Path(output), chosen, masks, max_pixels, quiet, hierarchy))
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class CorpusWork:
         small_area: Of images; that of videos is among the choices.
         threads: Of each worker; the same last digits need the same number.
         root: Of the corpus; empty for a list.
+        nested: Say of images also how masks lie in each other, and write label maps.
     """
 
     out: str
@@ -50,11 +51,12 @@ class CorpusWork:
     max_pixels: int = DEFAULT_MAX_PIXELS
     threads: int = 1
     root: str = ""
+    nested: bool = False
 
     def settings(self) -> dict[str, Any]:
         """What results depend on."""
         model = {"model": self.model.name, "image_size": self.model.image_size, "device": self.model.device}
-        names = ("masks", "choices", "small_area", "formats", "threads")
+        names = ("masks", "choices", "small_area", "formats", "threads", *(("nested",) if self.nested else ()))
         return model | {name: getattr(self, name) for name in names}
 
     def __call__(self) -> Do:
@@ -99,7 +101,7 @@ class CorpusWork:
 
         picture = read_image(path, max_pixels=self.max_pixels)
         masks = tuple(generator.generate(picture))
-        auto_image.write(path, picture, masks, made)
+        auto_image.write(path, picture, masks, made, nested=self.nested)
         return {"frames": 1, "masks": len(masks)}
 
     def _video(self, generator: AutomaticMasklets, path: Path, made: Path) -> dict[str, int]:

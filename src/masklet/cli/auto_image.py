@@ -27,6 +27,7 @@ class ImageJob:
 
     Attributes:
         choices: Changes of :class:`~masklet.inference.automatic.AutomaticOptions`.
+        nested: Say also how masks lie in each other, and write a label map.
     """
 
     images: tuple[Path, ...]
@@ -35,6 +36,7 @@ class ImageJob:
     choices: dict[str, Any]
     max_pixels: int
     quiet: bool
+    nested: bool = False
 
 
 def run(job: ImageJob) -> int:
@@ -65,30 +67,43 @@ def run(job: ImageJob) -> int:
             bar.remove_task(task)
             make_output(job.out)
             masks = step.masks or ()
-            write(path, picture, masks, job.out)
-            say(f"{path}: {len(masks)} masks, wrote {', '.join(map(str, _places(path, job.out)))}")
+            written = write(path, picture, masks, job.out, nested=job.nested)
+            say(f"{path}: {len(masks)} masks, wrote {', '.join(written)}")
     for fault in faults:
         print(fault, file=sys.stderr)
     return FAULTY if faults else 0
 
 
-def write(path: Path, picture: np.ndarray, masks: tuple[AutomaticMask, ...], out: Path) -> None:
-    """Write the masks of an image and a picture of them."""
+def write(
+    path: Path, picture: np.ndarray, masks: tuple[AutomaticMask, ...], out: Path, *, nested: bool = False
+) -> list[str]:
+    """Write the masks of an image, a picture of them, and if asked for how they are nested; returns the files."""
     import json
 
     import cv2
+    import numpy as np
 
-    from ..masks.nesting import label_map
+    from ..masks.nesting import hierarchy, label_map
     from ..video.atomic import write_bytes
+    from ..video.mask_files import is_written_mask, write_marked_png
     from ..video.overlay import overlay_labels
 
     height, width = picture.shape[:2]
+    rles = [one.rle for one in masks]
     annotations = [one.annotation(k) for k, one in enumerate(masks, 1)]
     content = {"image": {"file_name": path.name, "width": width, "height": height}, "annotations": annotations}
-    drawn = overlay_labels(picture, label_map([one.rle for one in masks], (height, width)))
-    notes, shown = _places(path, out)
+    labels = label_map(rles, (height, width))
+    drawn = overlay_labels(picture, labels)
+    notes, shown, mapped = _places(path, out)
+    if nested:
+        for annotation, nest in zip(annotations, hierarchy(rles), strict=True):
+            annotation |= {"part_of": _number(nest.part_of), "inside": _number(nest.inside)}
+        write_marked_png(mapped, cv2.imencode(".png", labels.astype(np.uint16))[1].tobytes())
+    elif mapped.is_file() and is_written_mask(mapped):
+        mapped.unlink()  # of other options
     write_bytes(notes, json.dumps(content).encode())
     write_bytes(shown, cv2.imencode(".png", drawn[:, :, ::-1])[1].tobytes())
+    return [str(place) for place in (notes, shown, *([mapped] if nested else []))]
 
 
 def _check(images: tuple[Path, ...], out: Path) -> None:
@@ -103,5 +118,9 @@ def _check(images: tuple[Path, ...], out: Path) -> None:
     refuse_overwriting(images, [place for path in images for place in _places(path, out)])
 
 
-def _places(image: Path, out: Path) -> tuple[Path, Path]:
-    return out / f"{image.stem}.json", out / f"{image.stem}.overlay.png"
+def _places(image: Path, out: Path) -> tuple[Path, Path, Path]:
+    return out / f"{image.stem}.json", out / f"{image.stem}.overlay.png", out / f"{image.stem}.labels.png"
+
+
+def _number(index: int | None) -> int | None:
+    return None if index is None else index + 1

@@ -28,7 +28,7 @@ LISTS = frozenset({".txt"})
 SETTINGS, FAULTS = "masklet.corpus.json", "masklet.faults.json"
 _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"})
 """Storage in which an object is there whole or not at all."""
-_BESIDE = re.compile(r"(?<=_auto)(\.mp4|/\d{3,}/\d{5,}\.png)$|\.overlay\.png$")
+_BESIDE = re.compile(r"(?<=_auto)(\.mp4|/\d{3,}/\d{5,}\.png)$|\.(overlay|labels)\.png$")
 """How results end that some options add to the last file of an item."""
 
 Kind = Literal["movie", "frames", "image"]
