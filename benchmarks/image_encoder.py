@@ -22,7 +22,7 @@ from torch import Tensor
 
 from masklet.baselines.official_sam2 import OfficialTracker
 from masklet.evaluation.hardware import hardware
-from masklet.model.config import CONFIGS, with_image_size
+from masklet.model.config import CONFIGS, HieraConfig, with_image_size
 from masklet.model.frame_encoder import FrameEncoder
 from masklet.model.int8 import to_int8
 from masklet.model.sam2 import Sam2, build
@@ -60,6 +60,8 @@ def measure(name: str, size: int, against: Sequence[str], repeats: int, clock: C
     torch.manual_seed(0)
     model = build(with_image_size(CONFIGS[name], size))
     encoder, image = FrameEncoder(model), torch.randn(1, 3, size, size)
+    if not isinstance(model.config.trunk, HieraConfig):
+        against = [way for way in against if way != "official"]  # knows nothing of it
     ways = {"fast": maps(encoder), **{way: WAYS[way](model) for way in against}}
     times: dict[str, list[float]] = {way: [] for way in ways}
     outputs: dict[str, list[Tensor]] = {}
