@@ -70,6 +70,29 @@ def test_passwords_cannot_be_guessed_quickly(team: Served, monkeypatch: pytest.M
     assert int(late.headers["retry-after"]) >= 1
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/api/sign-in"), ("PATCH", "/api/users/1"), ("POST", "/api/projects")]
+)
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+def test_nobody_fills_the_memory(team: Served, method: str, path: str, kind: str):
+    chunked = (bytes(1_000_000) for _ in range(6))  # no length is said
+    answer = team.client("nobody").request(method, path, content=chunked, headers={"content-type": kind})
+    assert (answer.status_code, answer.json()["kind"]) == (413, "too_large")
+
+
+def test_the_only_uploads_are_those_that_look_first_who_sends(team: Served):
+    """Every route that takes a form is one of the two which body_limits.py lets pass."""
+    paths = team.client("root").get("/api/openapi.json").json()["paths"]
+    forms = {
+        path for path, of in paths.items() for route in of.values()
+        if "multipart/form-data" in route.get("requestBody", {}).get("content", {})
+    }  # fmt: skip
+    assert forms == {"/api/projects/{project_id}/videos", "/api/projects/{project_id}/imports"}
+    for path in forms:
+        answer = team.client("nobody").post(path.format(project_id=1), files={"file": ("a.mp4", bytes(6_000_000))})
+        assert answer.status_code == 401
+
+
 def test_requests_of_a_user_are_bounded(tmp_path: Path):
     with served(tmp_path, requests_per_second=1.0) as one:
         codes = [one.client().get("/api/projects").status_code for _ in range(6)]
