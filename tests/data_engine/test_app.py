@@ -60,6 +60,45 @@ def test_cookies_are_secure_over_https(team: Served):
     assert all(one in attributes for one in ("secure", "httponly", "samesite=strict"))
 
 
+@pytest.mark.parametrize(
+    ("peer", "address", "secure"),
+    [
+        ("10.9.0.7", "198.51.100.4", True),
+        ("10.9.0.8", "10.9.0.8", False),  # no proxy of ours: anybody can send such headers
+        ("10.7.3.1", "198.51.100.4", True),
+        ("127.0.0.1", "198.51.100.4", True),
+        ("::1", "198.51.100.4", True),
+    ],
+)
+def test_what_a_proxy_says_is_taken_from_a_proxy_only(tmp_path: Path, peer: str, address: str, secure: bool):
+    with served(tmp_path, accounts=True, proxies=("10.9.0.7", "10.7.0.0/16")) as one:
+        one.add_user("root", "admin")
+        client = TestClient(one.app, HOST, client=(peer, 4242))
+        said = {
+            "X-Forwarded-For": "203.0.113.9, 198.51.100.4",
+            "X-Forwarded-Proto": "https",
+        }  # the client made the first
+        wrong = client.post("/api/sign-in", json={"name": "root", "password": "wrong"}, headers=said)
+        assert wrong.status_code == 401
+        right = client.post("/api/sign-in", json={"name": "root", "password": PASSWORD}, headers=said)
+        assert ("secure" in right.headers["set-cookie"].lower()) == secure
+        lines = one.client("root").get("/api/audit").json()
+        assert [line["address"] for line in lines[1:]] == [address, address]
+
+
+def test_one_who_guesses_behind_a_proxy_does_not_lock_the_others_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with served(tmp_path, accounts=True, proxies=("10.9.0.7",)) as one:
+        monkeypatch.setattr(one.serving.sign_ins_of_name, "_clock", lambda: 0.0)
+        client = TestClient(one.app, HOST, client=("10.9.0.7", 4242))
+
+        def tried(address: str) -> int:
+            said = {"X-Forwarded-For": address}
+            return client.post("/api/sign-in", json={"name": "root", "password": "wrong"}, headers=said).status_code
+
+        assert [tried("203.0.113.9") for _ in range(7)][-1] == 429
+        assert tried("198.51.100.4") == 401
+
+
 def test_passwords_cannot_be_guessed_quickly(team: Served, monkeypatch: pytest.MonkeyPatch):
     nobody = team.client("nobody")
     monkeypatch.setattr(team.serving.sign_ins_of_name, "_clock", lambda: 0.0)

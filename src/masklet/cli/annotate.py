@@ -35,6 +35,7 @@ def annotate(
     every: int = 1,
     accounts: bool = False,
     known_host: Annotated[list[str], tyro.conf.UseAppendAction] = [],  # noqa: B006
+    proxy: Annotated[list[str], tyro.conf.UseAppendAction] = [],  # noqa: B006
     browser: bool = True,
     language: Literal["en", "zh"] = "en",
 ) -> int:
@@ -55,6 +56,8 @@ def annotate(
         every: Annotate every so many frames of the project "Local".
         accounts: People sign in; make the first admin by masklet annotate user add.
         known_host: A name by which browsers reach this server, besides its address.
+        proxy: Address or network of a proxy in front of this server that is not on this machine: whom it names in
+            X-Forwarded-For is who asks, and cookies are for https only where it names that in X-Forwarded-Proto.
         browser: Open the page.
         language: Language of the page until a user chooses another one.
     """
@@ -68,6 +71,7 @@ def annotate(
         port,
         accounts,
         tuple(known_host),
+        tuple(proxy),
         workers,
         model=model if find(model) is not None else _model_file(model),
         language=language,
@@ -147,6 +151,7 @@ def _serve(settings: ServerSettings, listening: socket, browser: bool) -> None:
         ws_max_size=settings.json_bytes,
         timeout_graceful_shutdown=_CLOSING,
         server_header=False,
+        proxy_headers=False,  # the application reads them
     )
     server = uvicorn.Server(config)
     host: str = listening.getsockname()[0]
