@@ -75,9 +75,9 @@ def test_what_a_proxy_says_is_taken_from_a_proxy_only(tmp_path: Path, peer: str,
         one.add_user("root", "admin")
         client = TestClient(one.app, HOST, client=(peer, 4242))
         said = {
-            "X-Forwarded-For": "203.0.113.9, 198.51.100.4",
+            "X-Forwarded-For": "203.0.113.9, 198.51.100.4",  # the client made the first one up
             "X-Forwarded-Proto": "https",
-        }  # the client made the first
+        }
         wrong = client.post("/api/sign-in", json={"name": "root", "password": "wrong"}, headers=said)
         assert wrong.status_code == 401
         right = client.post("/api/sign-in", json={"name": "root", "password": PASSWORD}, headers=said)
