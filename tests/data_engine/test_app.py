@@ -53,6 +53,36 @@ def test_signing_in_and_out(team: Served):
     ]  # fmt: skip
 
 
+def test_somebody_changes_their_own_password(team: Served):
+    ann = team.client("ann")
+    other = TestClient(team.app, HOST)
+    assert other.post("/api/sign-in", json={"name": "ann", "password": PASSWORD}).status_code == 200
+    wrong = ann.post("/api/me/password", json={"old": "guessed", "new": "battery staple"})
+    assert (wrong.status_code, wrong.json()["kind"]) == (409, "refused")
+    short = ann.post("/api/me/password", json={"old": PASSWORD, "new": "short"})
+    assert "8 to 1000" in short.json()["error"]
+    assert other.get("/api/me").status_code == 200
+    assert ann.post("/api/me/password", json={"old": PASSWORD, "new": "battery staple"}).status_code == 204
+    assert (ann.get("/api/me").status_code, other.get("/api/me").status_code) == (200, 401)
+    assert other.post("/api/sign-in", json={"name": "ann", "password": "battery staple"}).status_code == 200
+    lines = team.client("root").get("/api/audit").json()
+    changes = [(line["user"], line["ok"]) for line in lines if line["what"] == "change_password"]
+    assert changes == [("ann", True), ("ann", False)]
+
+
+def test_an_old_password_cannot_be_guessed_quickly(team: Served, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(team.serving.sign_ins_of_name, "_clock", lambda: 0.0)
+    ann = team.client("ann")
+    tries = [ann.post("/api/me/password", json={"old": f"wrong {i}", "new": "battery staple"}) for i in range(8)]
+    assert tries[0].status_code == 409
+    assert tries[-1].status_code == 429
+
+
+def test_without_accounts_there_are_no_passwords(local: Served):
+    answer = local.client().post("/api/me/password", json={"old": "a", "new": "battery staple"})
+    assert (answer.status_code, answer.json()["kind"]) == (409, "refused")
+
+
 def test_cookies_are_secure_over_https(team: Served):
     client = TestClient(team.app, "https://localhost")
     answer = client.post("/api/sign-in", json={"name": "ann", "password": PASSWORD})
