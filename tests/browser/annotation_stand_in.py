@@ -290,6 +290,13 @@ def stand_in_app(memory: StandIn) -> FastAPI:
         memory.signed_in = True
         return Response(status_code=204)
 
+    @app.post("/api/me/password", status_code=204)
+    async def _password(request: Request) -> Response:
+        body = await request.json()
+        if body != {"old": "correct horse", "new": "battery staple"}:
+            return refused(409, "refused", "the old password is not right")
+        return Response(status_code=204)
+
     @app.post("/api/sign-out", status_code=204)
     def _sign_out() -> None:
         memory.signed_in = False

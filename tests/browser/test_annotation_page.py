@@ -935,6 +935,17 @@ def test_without_the_start_token_the_page_says_what_to_do(opened):
     one.page.wait_for_selector(".stages")
 
 
+def test_ones_own_password_is_changed(opened):
+    one = opened(memory=StandIn(accounts=True, signed_in=True, role="annotator"))
+    one.go("")
+    for old, said in (("wrong", ".notice.bad:has-text('not right')"), ("correct horse", ".notice.good")):
+        one.page.click("text=Change password")
+        one.page.fill("dialog input >> nth=0", old)
+        one.page.fill("dialog input >> nth=1", "battery staple")
+        one.page.keyboard.press("Enter")
+        one.page.wait_for_selector(said)
+
+
 def test_a_task_is_claimed_worked_on_and_handed_in(opened):
     one = opened()
     one.go("projects/1/tasks")

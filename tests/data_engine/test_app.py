@@ -53,11 +53,80 @@ def test_signing_in_and_out(team: Served):
     ]  # fmt: skip
 
 
+def test_somebody_changes_their_own_password(team: Served):
+    ann = team.client("ann")
+    other = TestClient(team.app, HOST)
+    assert other.post("/api/sign-in", json={"name": "ann", "password": PASSWORD}).status_code == 200
+    wrong = ann.post("/api/me/password", json={"old": "guessed", "new": "battery staple"})
+    assert (wrong.status_code, wrong.json()["kind"]) == (409, "refused")
+    short = ann.post("/api/me/password", json={"old": PASSWORD, "new": "short"})
+    assert "8 to 1000" in short.json()["error"]
+    assert other.get("/api/me").status_code == 200
+    assert ann.post("/api/me/password", json={"old": PASSWORD, "new": "battery staple"}).status_code == 204
+    assert (ann.get("/api/me").status_code, other.get("/api/me").status_code) == (200, 401)
+    assert other.post("/api/sign-in", json={"name": "ann", "password": "battery staple"}).status_code == 200
+    lines = team.client("root").get("/api/audit").json()
+    changes = [(line["user"], line["ok"]) for line in lines if line["what"] == "change_password"]
+    assert changes == [("ann", True), ("ann", False)]
+
+
+def test_an_old_password_cannot_be_guessed_quickly(team: Served, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(team.serving.sign_ins_of_name, "_clock", lambda: 0.0)
+    ann = team.client("ann")
+    tries = [ann.post("/api/me/password", json={"old": f"wrong {i}", "new": "battery staple"}) for i in range(8)]
+    assert tries[0].status_code == 409
+    assert tries[-1].status_code == 429
+
+
+def test_without_accounts_there_are_no_passwords(local: Served):
+    answer = local.client().post("/api/me/password", json={"old": "a", "new": "battery staple"})
+    assert (answer.status_code, answer.json()["kind"]) == (409, "refused")
+
+
 def test_cookies_are_secure_over_https(team: Served):
     client = TestClient(team.app, "https://localhost")
     answer = client.post("/api/sign-in", json={"name": "ann", "password": PASSWORD})
     attributes = answer.headers["set-cookie"].lower()
     assert all(one in attributes for one in ("secure", "httponly", "samesite=strict"))
+
+
+@pytest.mark.parametrize(
+    ("peer", "address", "secure"),
+    [
+        ("10.9.0.7", "198.51.100.4", True),
+        ("10.9.0.8", "10.9.0.8", False),  # no proxy of ours: anybody can send such headers
+        ("10.7.3.1", "198.51.100.4", True),
+        ("127.0.0.1", "198.51.100.4", True),
+        ("::1", "198.51.100.4", True),
+    ],
+)
+def test_what_a_proxy_says_is_taken_from_a_proxy_only(tmp_path: Path, peer: str, address: str, secure: bool):
+    with served(tmp_path, accounts=True, proxies=("10.9.0.7", "10.7.0.0/16")) as one:
+        one.add_user("root", "admin")
+        client = TestClient(one.app, HOST, client=(peer, 4242))
+        said = {
+            "X-Forwarded-For": "203.0.113.9, 198.51.100.4",  # the client made the first one up
+            "X-Forwarded-Proto": "https",
+        }
+        wrong = client.post("/api/sign-in", json={"name": "root", "password": "wrong"}, headers=said)
+        assert wrong.status_code == 401
+        right = client.post("/api/sign-in", json={"name": "root", "password": PASSWORD}, headers=said)
+        assert ("secure" in right.headers["set-cookie"].lower()) == secure
+        lines = one.client("root").get("/api/audit").json()
+        assert [line["address"] for line in lines[1:]] == [address, address]
+
+
+def test_one_who_guesses_behind_a_proxy_does_not_lock_the_others_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with served(tmp_path, accounts=True, proxies=("10.9.0.7",)) as one:
+        monkeypatch.setattr(one.serving.sign_ins_of_name, "_clock", lambda: 0.0)
+        client = TestClient(one.app, HOST, client=("10.9.0.7", 4242))
+
+        def tried(address: str) -> int:
+            said = {"X-Forwarded-For": address}
+            return client.post("/api/sign-in", json={"name": "root", "password": "wrong"}, headers=said).status_code
+
+        assert [tried("203.0.113.9") for _ in range(7)][-1] == 429
+        assert tried("198.51.100.4") == 401
 
 
 def test_passwords_cannot_be_guessed_quickly(team: Served, monkeypatch: pytest.MonkeyPatch):
@@ -68,6 +137,29 @@ def test_passwords_cannot_be_guessed_quickly(team: Served, monkeypatch: pytest.M
     late = nobody.post("/api/sign-in", json={"name": "ann", "password": PASSWORD})
     assert late.json()["kind"] == "rate"
     assert int(late.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/api/sign-in"), ("PATCH", "/api/users/1"), ("POST", "/api/projects")]
+)
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+def test_nobody_fills_the_memory(team: Served, method: str, path: str, kind: str):
+    chunked = (bytes(1_000_000) for _ in range(6))  # no length is said
+    answer = team.client("nobody").request(method, path, content=chunked, headers={"content-type": kind})
+    assert (answer.status_code, answer.json()["kind"]) == (413, "too_large")
+
+
+def test_the_only_uploads_are_those_that_look_first_who_sends(team: Served):
+    """Every route that takes a form is one of the two which body_limits.py lets pass."""
+    paths = team.client("root").get("/api/openapi.json").json()["paths"]
+    forms = {
+        path for path, of in paths.items() for route in of.values()
+        if "multipart/form-data" in route.get("requestBody", {}).get("content", {})
+    }  # fmt: skip
+    assert forms == {"/api/projects/{project_id}/videos", "/api/projects/{project_id}/imports"}
+    for path in forms:
+        answer = team.client("nobody").post(path.format(project_id=1), files={"file": ("a.mp4", bytes(6_000_000))})
+        assert answer.status_code == 401
 
 
 def test_requests_of_a_user_are_bounded(tmp_path: Path):

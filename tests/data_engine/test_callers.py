@@ -21,6 +21,7 @@ ROUTES = {
     "GET /metrics": ADMINS,
     "POST /api/sign-out": ALL,
     "GET /api/me": ALL,
+    "POST /api/me/password": ALL,
     "GET /api/users": ADMINS,
     "POST /api/users": ADMINS,
     "PATCH /api/users/{user_id}": ADMINS,

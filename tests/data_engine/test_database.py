@@ -2,17 +2,19 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from masklet.data_engine.database import Database, found, locked
 from masklet.data_engine.errors import NotFound
-from masklet.data_engine.schema import Table, User
+from masklet.data_engine.schema import SignIn, Table, User
 
 
 def add(db, name):
@@ -166,3 +168,20 @@ def test_the_password_is_not_shown():
     database = Database("postgresql://me:secret@localhost/x")
     assert "secret" not in repr(database)
     assert "localhost" in repr(database)
+
+
+@pytest.mark.parametrize("missing", [{}, {"user_id": None}])
+def test_errors_tell_no_values(database, missing):
+    database.run(add, "a")
+    when = datetime(2025, 1, 1, tzinfo=timezone.utc)
+    secrets = {"id": "0123 is a secret", "csrf": "4567 is a secret"}
+
+    def sign_in(db, **values):
+        db.add(SignIn(**{**secrets, "user_id": 1, "created": when, "expires": when, **values}))
+
+    database.run(sign_in)
+    with pytest.raises(IntegrityError) as met:
+        database.run(sign_in, **missing)
+    told = "".join(traceback.format_exception(met.value))
+    assert "sign_ins" in told
+    assert "is a secret" not in told

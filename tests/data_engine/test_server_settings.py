@@ -20,7 +20,10 @@ def test_any_other_address_does(host: str):
     assert ServerSettings(Path(), host=host, accounts=True).accounts
 
 
-@pytest.mark.parametrize("wrong", [{"port": 70_000}, {"workers": -1}, {"export_days": 0.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"port": 70_000}, {"workers": -1}, {"export_days": 0.0}, {"proxies": ("*",)}, {"proxies": ("a.example",)}],
+)
 def test_out_of_range(wrong: dict[str, object]):
     with pytest.raises(ValueError, match="got"):
         ServerSettings(Path(), **wrong)  # type: ignore[arg-type]

@@ -37,6 +37,7 @@ def annotate(
     token: bool = True,
     known_host: Annotated[list[str], tyro.conf.UseAppendAction] = [],  # noqa: B006
     export_days: float = 7.0,
+    proxy: Annotated[list[str], tyro.conf.UseAppendAction] = [],  # noqa: B006
     browser: bool = True,
     language: Literal["en", "zh"] = "en",
 ) -> int:
@@ -60,6 +61,8 @@ def annotate(
             ends with a random token; MASKLET_TOKEN in the environment sets another one.
         known_host: A name by which browsers reach this server, besides its address.
         export_days: Days after which archives of exports are removed; the page can keep one.
+        proxy: Address or network of a proxy in front of this server that is not on this machine: whom it names in
+            X-Forwarded-For is who asks, and cookies are for https only where it names that in X-Forwarded-Proto.
         browser: Open the page.
         language: Language of the page until a user chooses another one.
     """
@@ -73,6 +76,7 @@ def annotate(
         port,
         accounts,
         tuple(known_host),
+        tuple(proxy),
         workers,
         export_days=export_days,
         model=model if find(model) is not None else _model_file(model),
@@ -155,6 +159,7 @@ def _serve(settings: ServerSettings, listening: socket, browser: bool) -> None:
         ws_max_size=settings.json_bytes,
         timeout_graceful_shutdown=_CLOSING,
         server_header=False,
+        proxy_headers=False,  # the application reads them
     )
     server = uvicorn.Server(config)
     host: str = listening.getsockname()[0]

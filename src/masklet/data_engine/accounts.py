@@ -139,10 +139,42 @@ def change_user(
     if password is not None:
         user.password = _hashed(password)
     if password is not None or active is False:
-        for row in db.scalars(select(SignIn).where(SignIn.user_id == user.id, SignIn.ended.is_(None))):
-            row.ended = at or now()
+        _sign_out_all(db, user, at)
     db.flush()
     return user
+
+
+def change_password(
+    db: Db, user_id: int, old: str, new: str, sign_in_id: str, address: str, at: datetime | None = None
+) -> bool:
+    """Give oneself another password; False where the old one is wrong, with a line in the audit log either way.
+
+    Args:
+        db: The transaction.
+        user_id: Whose.
+        old: The password so far.
+        new: The new one.
+        sign_in_id: The browser that asks; all others of the user are signed out.
+        address: Its network address.
+        at: The time.
+
+    Raises:
+        NotFound: There is no such account.
+        Refused: The new password is too short or too long.
+    """
+    user = locked(db, User, user_id)
+    right = check_password(user, old)
+    if right:
+        user.password = _hashed(new)
+        _sign_out_all(db, user, at, but=sign_in_id)
+    audit.record(db, user.id, address, "change_password", ok=right, at=at)
+    return right
+
+
+def _sign_out_all(db: Db, user: User, at: datetime | None, but: str | None = None) -> None:
+    for row in db.scalars(select(SignIn).where(SignIn.user_id == user.id, SignIn.ended.is_(None))):
+        if row.id != but:
+            row.ended = at or now()
 
 
 def _known(role: Role) -> Role:

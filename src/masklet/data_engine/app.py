@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from .. import __version__
 from . import (
@@ -50,6 +51,7 @@ _ROUTES = (
     live,
 )
 _BURST = 4
+_THIS_MACHINE = "127.0.0.1", "::1"
 
 
 def create_app(settings: ServerSettings, pool: Pool | None = None) -> FastAPI:
@@ -98,6 +100,7 @@ def create_app(settings: ServerSettings, pool: Pool | None = None) -> FastAPI:
     app.add_middleware(SameOrigin, host=settings.host, known_hosts=settings.known_hosts)
     app.add_middleware(TimedRequests, metrics=serving.metrics)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[*_THIS_MACHINE, *settings.proxies])
     return app
 
 

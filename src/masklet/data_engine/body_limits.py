@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .problems import Rejected, answer
 
 _FORM_BYTES = 100_000  # of an upload beside the file itself
+_UPLOADS = re.compile(r"/api/projects/[0-9]+/(videos|imports)")
+"""Routes that write what arrives to disk, and look first who sends it. All others hold the body in memory before that,
+whatever its type."""
 
 
 class BodyLimit:
-    """Middleware: bounds bodies, those of uploads (multipart forms) apart from all others.
+    """Middleware: bounds bodies, those of the two routes of uploads apart from all others.
 
     Args:
         app: What is behind it.
@@ -28,8 +33,8 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        form = headers.get("content-type", "").lower().startswith("multipart/form-data")
-        limit = self._upload + _FORM_BYTES if form else self._json
+        upload = scope["method"] == "POST" and _UPLOADS.fullmatch(scope["path"])
+        limit = self._upload + _FORM_BYTES if upload else self._json
         too_large = Rejected("too_large", f"the request is larger than {limit:,} bytes, which is the most here")
         claimed = headers.get("content-length", "0")
         if claimed.isdecimal() and int(claimed) > limit:

@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session as Db
 from sqlalchemy.orm import sessionmaker
@@ -179,7 +179,13 @@ def _engine(url: str) -> Engine:
         raise ValueError(f"got a database URL that is none; {_EXPECTED}") from error
     dialect = address.get_backend_name()
     if dialect == "sqlite" and address.database not in (None, "", ":memory:"):
-        engine = sqlalchemy.create_engine(address, connect_args={"timeout": _WAIT}, pool_size=10, max_overflow=30)
+        engine = sqlalchemy.create_engine(
+            address,
+            connect_args={"timeout": _WAIT},
+            pool_size=10,
+            max_overflow=30,
+            hide_parameters=True,  # they may be secrets, and errors are logged
+        )
         event.listen(engine, "connect", _connected_to_sqlite)
         event.listen(engine, "begin", _begun_in_sqlite)
         return engine
@@ -187,15 +193,18 @@ def _engine(url: str) -> Engine:
         # A server that froze with a transaction open gives its locks back.
         options = f"-c lock_timeout={_WAIT}s -c idle_in_transaction_session_timeout={2 * _WAIT}s"
         try:
-            return sqlalchemy.create_engine(
+            engine = sqlalchemy.create_engine(
                 address.set(drivername="postgresql+psycopg"),
                 connect_args={"options": options},
                 pool_pre_ping=True,
                 pool_size=10,
                 max_overflow=10,
+                hide_parameters=True,
             )
         except ImportError as error:
             raise ImportError("PostgreSQL needs psycopg: pip install 'masklet[annotate,postgresql]'") from error
+        event.listen(engine, "handle_error", _without_values)
+        return engine
     raise ValueError(f"got a database URL of {dialect!r}; {_EXPECTED}")
 
 
@@ -212,6 +221,16 @@ def _begun_in_sqlite(connection: Connection) -> None:
     reads = connection.get_execution_options().get("reading", False)
     connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reads else 'OFF'}")
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _without_values(context: ExceptionContext) -> None:
+    """Take the details off an error of PostgreSQL: they repeat values of the row."""
+    error, wrapped = context.original_exception, context.sqlalchemy_exception
+    primary = getattr(getattr(error, "diag", None), "message_primary", None)
+    if primary is not None:
+        error.args = (primary,)
+        if wrapped is not None:
+            wrapped.args = (f"({type(error).__module__}.{type(error).__name__}) {primary}",)
 
 
 def _passes(error: DBAPIError) -> bool:

@@ -15,6 +15,7 @@ from .objects import add_object, objects_of
 from .project_settings import ProjectSettings
 from .schema import Action, Judgement, Masklet, Object, Project, Session, Task, Video
 from .stored_masks import StoredMask, annotated, store_masklet
+from .taken_out import taken_out
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,12 @@ def hand_in(
     touched = _touched(action for action in done if action.task_id == task.id)
     back = _returned(db, task, video)
     here = {*db.scalars(select(Masklet.object_id).where(Masklet.session_id == task.session_id))}
+    gone = taken_out(db, task.session_id)
     due, meanwhile = [], False
     for target in objects_of(db, video.id):
-        if target.number in touched:
+        if target.number in gone:
+            mine = False
+        elif target.number in touched:
             mine = target.state != "ill_defined"
         elif target.id in back:
             mine = task.started is not None and back[target.id] <= task.started
@@ -72,7 +76,7 @@ def hand_in(
     missing = [str(target.number) for target in due if not kept[target.id]]
     if missing:
         raise Refused(f"object {', '.join(missing)} has no mask on a frame to be annotated: track or remove it")
-    if not due and task.round == 1:
+    if not due and task.round == 1 and not gone:
         raise Refused("nothing was annotated: add an object, or release the task")
     for target in due:
         frames = {mask.frame for mask in kept[target.id]}

@@ -44,6 +44,7 @@ from .phases import Annotating
 from .schema import Session
 from .session_lock import SessionLock
 from .session_view import with_rows
+from .taken_out import taken_out
 from .workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -344,8 +345,14 @@ def _note_running(db: Db, i: int, worker_id: str, run: dict[str, Any] | None) ->
 
 
 def _objects(db: Db, i: int) -> list[dict[str, Any]]:
-    rows = objects_of(db, found(db, Session, i).video_id, removed=True)
+    gone = taken_out(db, i)
     return [
-        {"number": one.number, "name": one.name, "colour": one.colour, "state": one.state, "origin": one.origin}
-        for one in rows
+        {
+            "number": one.number,
+            "name": one.name,
+            "colour": one.colour,
+            "state": "removed" if one.number in gone else one.state,
+            "origin": one.origin,
+        }
+        for one in objects_of(db, found(db, Session, i).video_id, removed=True)
     ]

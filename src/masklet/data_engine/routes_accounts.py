@@ -68,6 +68,13 @@ class StartBody(Body):
     token: Password
 
 
+class PasswordBody(Body):
+    """One's password so far, and the new one."""
+
+    old: Password
+    new: Password
+
+
 class UserBody(Body):
     """A new account."""
 
@@ -131,6 +138,18 @@ def sign_out(caller: Acts, request: Request, response: Response, serving: Parts)
 def me(caller: Who, serving: Parts) -> MeAnswer:
     """Who one is and may do."""
     return _me(caller.name, caller.role, caller.csrf, serving)
+
+
+@router.post("/me/password", status_code=204, responses=problems(409))
+def change_password(body: PasswordBody, caller: Acts, serving: Parts) -> None:
+    """Give oneself another password; one's other browsers are signed out."""
+    if caller.sign_in is None:
+        raise Rejected("refused", "this server has no accounts: there are no passwords")
+    serving.sign_ins_of_name.take((caller.address, caller.name), "too many tries: wait a little")
+    with serving.passwords:
+        right = serving.write(accounts.change_password, caller.id, body.old, body.new, caller.sign_in, caller.address)
+    if not right:
+        raise Rejected("refused", "the old password is not right")
 
 
 @router.get("/users")

@@ -24,6 +24,8 @@ class ServerSettings:
         port: Port to listen at; 0: any free one.
         accounts: Whether people sign in. Without, whoever has the start token is the admin ``local``.
         known_hosts: Names that browsers may call the server by, besides its address and those of this machine.
+        proxies: Addresses and networks of proxies, whose word on who asks, and whether by https, is taken; it always is
+            on this machine.
         workers: Model workers that the server starts itself; 0: only such as run elsewhere.
         runners: Jobs (arriving videos, exports ...) that the server works on at a time; 0: none.
         export_days: How long the archives of exports stay, unless somebody keeps one.
@@ -37,7 +39,7 @@ class ServerSettings:
             that every user of the machine may do all.
 
     Raises:
-        ValueError: An address that others reach, without accounts; or a number out of range.
+        ValueError: An address that others reach, without accounts; a proxy that is no address; a number out of range.
     """
 
     workspace: Path
@@ -46,6 +48,7 @@ class ServerSettings:
     port: int = 8008
     accounts: bool = False
     known_hosts: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
     workers: int = 1
     runners: int = 1
     export_days: float = 7.0
@@ -65,6 +68,9 @@ class ServerSettings:
             )
         if not 0 <= self.port <= 65535:
             raise ValueError(f"got port {self.port}, expected one from 0 to 65535")
+        for proxy in self.proxies:
+            if not _is_network(proxy):
+                raise ValueError(f"got {proxy!r} as a proxy, expected its address, or a network such as 172.30.8.0/24")
         for name in ("workers", "runners"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
@@ -90,3 +96,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True

@@ -27,13 +27,16 @@ from .live_messages import (
     ObjectRemove,
     Prompt,
     Propagate,
+    Redo,
     Split,
     Stop,
+    Undo,
 )
 from .objects import add_object, change_object, remove_object
 from .problems import Rejected
 from .schema import Action as ActionRow
 from .schema import Object, Session, Task, User, Video
+from .taken_out import others_have, taken_out
 
 _DO = {Propagate: "propagate", Stop: "stop"}
 
@@ -101,23 +104,25 @@ def finish(db: Db, task_id: int, begun: Begun, action: Action, event: Mapping[st
         task_id: Its task.
         begun: What :func:`begin` gave.
         action: The action.
-        event: Of undo and redo what was undone or done again.
+        event: Of undo and redo what was undone or done again; the log keeps which objects went or came by it.
     """
     row = found(db, ActionRow, begun.id)
     if row.state == "done":
         return
-    video_id = found(db, Task, task_id).video_id
+    task = found(db, Task, task_id)
     match action:
         case ObjectChange():
-            change_object(db, _object(db, video_id, action.object).id, action.label, action.colour)
+            change_object(db, _object(db, task, action.object).id, action.label, action.colour)
         case ObjectRemove():
-            remove_object(db, _object(db, video_id, action.object).id)
+            _take_out(db, task, action.object)
         case Merge():
-            remove_object(db, _object(db, video_id, action.other).id)
+            _take_out(db, task, action.other)
         case _:
             pass
-    if event is not None:
-        _follow(db, video_id, event, again=action.kind == "redo")
+    if event is not None and event.get("objects") and event.get("kind") in ("remove", "merge", "split"):
+        row.body = {"undone": {"kind": event["kind"], "objects": [*event["objects"]]}}
+        db.flush()
+        _follow(db, task, event["objects"][-1], away=(event["kind"] == "split") != (action.kind == "redo"))
     actions.finish(db, begun.id)
 
 
@@ -126,7 +131,7 @@ def refuse(db: Db, task_id: int, begun: Begun, action: Action, error: str) -> No
     row = found(db, ActionRow, begun.id)
     if row.state == "begun" and isinstance(action, ObjectAdd | Split):
         number = begun.message["other"] if isinstance(action, Split) else begun.number
-        remove_object(db, _object(db, found(db, Task, task_id).video_id, number).id)
+        remove_object(db, _object(db, found(db, Task, task_id), number).id)
     actions.refuse(db, begun.id, error)
 
 
@@ -152,12 +157,16 @@ def _prepared(db: Db, task: Task, caller: Caller, action: Action) -> tuple[int |
             number = add_object(db, task.video_id, caller.id, action.label, action.colour, number).number
         case Prompt() | MaskPrompt() | Absent():
             _for_prompt(db, task, caller, action.object)
-        case ObjectChange() | ObjectRemove() | Merge() | Split():
-            _object(db, task.video_id, action.object)
-            if isinstance(action, Merge):
-                _object(db, task.video_id, action.other)
-            if isinstance(action, Split):
-                body["other"] = add_object(db, task.video_id, caller.id).number
+        case ObjectChange():
+            _object(db, task, action.object)
+        case ObjectRemove():
+            _not_verified(_object(db, task, action.object))
+        case Merge():
+            _object(db, task, action.object)
+            _not_verified(_object(db, task, action.other))
+        case Split():
+            _object(db, task, action.object)
+            body["other"] = add_object(db, task.video_id, caller.id).number
         case _:
             pass
     return number, body
@@ -168,6 +177,8 @@ def _sent_again(action: Action, known: ActionRow) -> tuple[int | None, dict[str,
     body = _body(action)
     if isinstance(action, Split):
         body["other"] = known.body.get("other")
+    if isinstance(action, Undo | Redo):
+        body = known.body
     number = getattr(action, "object", None)
     return known.number if isinstance(action, ObjectAdd) and number is None else number, body
 
@@ -181,30 +192,39 @@ def _for_prompt(db: Db, task: Task, caller: Caller, number: int) -> None:
     row = _row(db, task.video_id, number)
     if row is None:
         add_object(db, task.video_id, caller.id, number=number)
-    elif row.state == "removed":
+    elif row.state == "removed" or number in taken_out(db, task.session_id):
         raise NotFound(f"object {number} was removed: undo that, or add another one")
     elif row.state == "proposed":
         change_object(db, row.id, state="selected")
 
 
-def _follow(db: Db, video_id: int, event: Mapping[str, Any], *, again: bool) -> None:
-    """Rows of objects that an event of the session made or took, which is now undone, or done again."""
-    numbers, kind = event.get("objects") or [], event.get("kind")
-    if not numbers or kind not in ("remove", "merge", "split"):
-        return
-    row = _row(db, video_id, numbers[-1])
-    if row is None:
-        return
-    if (kind == "split") == again:
-        if row.state == "removed":
-            change_object(db, row.id, state="selected")
-    elif row.state != "removed":
-        remove_object(db, row.id)
+def _follow(db: Db, task: Task, number: int, *, away: bool) -> None:
+    """The row of an object that undo or redo took away, or brought back."""
+    row = _row(db, task.video_id, number)
+    if away:
+        _take_out(db, task, number)
+    elif row is not None and row.state == "removed":
+        change_object(db, row.id, state="selected")
 
 
-def _object(db: Db, video_id: int, number: int | None) -> Object:
-    row = _row(db, video_id, number)
-    if row is None or row.state == "removed":
+def _take_out(db: Db, task: Task, number: int) -> None:
+    """An object is no longer in a session: nor in the video, unless another copy has it or it was verified."""
+    assert task.session_id is not None
+    locked(db, Video, task.video_id)  # two copies may let go of it at once
+    row = _row(db, task.video_id, number)
+    if row is None or row.state in ("removed", "satisfactory") or others_have(db, task.session_id, row):
+        return
+    remove_object(db, row.id)
+
+
+def _not_verified(row: Object) -> None:
+    if row.state == "satisfactory":
+        raise Refused(f"object {row.number} was verified: correct it and hand it in again, or leave it as it is")
+
+
+def _object(db: Db, task: Task, number: int | None) -> Object:
+    row = _row(db, task.video_id, number)
+    if row is None or row.state == "removed" or number in taken_out(db, task.session_id):
         raise NotFound(f"there is no object {number} in this video")
     return row
 

@@ -5,11 +5,10 @@ import { button, field, h, replace, select, table } from "./elements.js";
 import { icon } from "./icons.js";
 import { moment, t } from "./language.js";
 import { ask, attempt, notice } from "./notices.js";
+import { newPassword } from "./password.js";
 
 const ROLES = ["annotator", "verifier", "admin"];
 const roles = () => ROLES.map((one) => [one, t(`role.${one}`)]);
-const newPassword = () =>
-  h("input", { type: "password", autocomplete: "new-password", required: true, minlength: 8, maxlength: 1000 });
 
 export async function accountsScreen(context) {
   const list = h("div", {});

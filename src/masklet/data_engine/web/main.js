@@ -7,6 +7,7 @@ import { button, h, replace, select } from "./elements.js";
 import { icon } from "./icons.js";
 import { language, LANGUAGES, loadLanguage, switchLanguage, t } from "./language.js";
 import { attempt, explain } from "./notices.js";
+import { changePassword } from "./password.js";
 import { projectsScreen } from "./projects.js";
 import { projectScreen } from "./project.js";
 import { reviewScreen } from "./review.js";
@@ -121,6 +122,7 @@ function shell(content) {
       languages,
       button("", switchTheme, { icon: icon("moon"), kind: "plain", name: t("theme.switch") }),
       user && !user.local && h("span", { class: "dim" }, user.name),
+      user && !user.local && button(t("password.change"), changePassword, { kind: "small" }),
       user && !user.local && button(t("sign_out"), signOut, { kind: "small" }),
     ),
     content,
