@@ -187,8 +187,8 @@ def compare(args: argparse.Namespace, image: Path) -> None:
         masks, full = runs[0][way]["masks"], runs[0]["full"]["masks"]
         print(
             f"{way}: {seconds:.2f} s, {wall:.2f} s by the clock, times full {statistics.median(factors):.2f} "
-            f"({min(factors):.2f} to {max(factors):.2f}), peak {peak:.0f} MB, "
-            f"{len(masks)} masks, equal to full: {masks == full}, found again {share_found(full, masks):.2f}"
+            f"({min(factors):.2f} to {max(factors):.2f}), peak {peak:.0f} MB, {len(masks)} masks, "
+            f"equal to full: {masks == full}, found again {share_found(full, masks):.2f}"
         )
 
 
