@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -712,6 +713,8 @@ def test_statistics_are_plotted(opened):
     one.page.check("text=Street scenes, by hand")
     one.page.wait_for_selector("text=37.8")
     assert "89.1" in one.page.locator("[aria-label='Phases compared']").inner_text()
+    href = one.page.locator("a[href*='table1.csv']").get_attribute("href")
+    assert parse_qs(urlsplit(href).query) == {"projects": ["1,2"], "reference": ["1"]}
     assert "0.912" in one.page.locator("[aria-label=Agreement]").inner_text()
     one.shot("statistics")
 

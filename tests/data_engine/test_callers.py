@@ -53,6 +53,7 @@ ROUTES = {
     "GET /api/projects/{project_id}/statistics": ALL,
     "GET /api/projects/{project_id}/statistics.csv": ALL,
     "GET /api/table1": ALL,
+    "GET /api/table1.csv": ALL,
     "POST /api/videos/{video_id}/automatic": ADMINS,
     "POST /api/projects/{project_id}/exports": ADMINS,
     "POST /api/projects/{project_id}/imports": ADMINS,

@@ -7,6 +7,9 @@ import { number, percent, t } from "./language.js";
 import { attempt } from "./notices.js";
 import { bars, line } from "./plots.js";
 
+const csv = (path, name) =>
+  h("a", { class: "button", href: new URL(path, API), download: "", "aria-label": name }, icon("download"), "CSV");
+
 function tile(name, value) {
   return h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, value));
 }
@@ -39,9 +42,11 @@ async function tableOne(project, projects) {
   let reference = project.id;
   const load = () =>
     attempt(async () => {
-      const rows = await get("table1", { projects: [...chosen].join(","), reference });
+      const asked = { projects: [...chosen].join(","), reference };
+      const rows = await get("table1", asked);
       replace(
         area,
+        csv(`table1.csv?${new URLSearchParams(asked)}`, `CSV: ${t("table1.name")}`),
         table(
           [
             t("table1.project"),
@@ -142,12 +147,7 @@ export async function statisticsTab(context, project) {
           tile(t("statistics.acceptance"), percent(total.acceptance_rate, 0)),
           tile(t("statistics.masklets"), number(total.masklets)),
         ),
-        h(
-          "a",
-          { class: "button", href: new URL(`projects/${project.id}/statistics.csv`, API), download: "" },
-          icon("download"),
-          "CSV",
-        ),
+        csv(`projects/${project.id}/statistics.csv`),
       ),
       h("div", { class: "plots" }, plots({ people, days })),
       h("h2", {}, t("statistics.by_annotator")),
