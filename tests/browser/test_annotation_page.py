@@ -717,6 +717,10 @@ def test_statistics_are_plotted(opened):
     assert parse_qs(urlsplit(href).query) == {"projects": ["1,2"], "reference": ["1"]}
     assert "0.912" in one.page.locator("[aria-label=Agreement]").inner_text()
     one.shot("statistics")
+    one.page.click("text=More videos")
+    one.page.wait_for_selector("text=scene 20")
+    assert one.page.locator("[aria-label=Agreement] tbody tr").count() == 2
+    assert not one.page.locator("text=More videos").is_visible()
 
 
 def test_an_export_is_begun_and_fetched(opened):

@@ -50,6 +50,7 @@ ROUTES = {
     "GET /api/objects/{object_id}/scores": ALL,
     "GET /api/objects/{object_id}/judgements": ALL,
     "POST /api/objects/{object_id}/comments": ALL,
+    "GET /api/projects/{project_id}/agreement": ALL,
     "GET /api/projects/{project_id}/statistics": ALL,
     "GET /api/projects/{project_id}/statistics.csv": ALL,
     "GET /api/table1": ALL,

@@ -1,7 +1,7 @@
 // The numbers of a project: totals, plots, a table by annotator, and table 1 of the paper for one's own projects.
 
 import { API, get } from "./api.js";
-import { h, replace, select, table } from "./elements.js";
+import { button, h, replace, select, table } from "./elements.js";
 import { icon } from "./icons.js";
 import { number, percent, t } from "./language.js";
 import { attempt } from "./notices.js";
@@ -109,20 +109,31 @@ async function tableOne(project, projects) {
   );
 }
 
-/** How far those who tracked the same object agree. */
+/** How far those who tracked the same object agree: some videos at a time, for comparing masks takes a while. */
 async function agreement(project) {
-  const videos = (await get(`projects/${project.id}/videos`)).filter((one) => one.state === "ready");
-  const found = await Promise.all(videos.map((one) => get(`videos/${one.id}/agreement`)));
-  const rows = found.flatMap((objects, at) =>
-    objects.map((one) => [videos[at].name, number(one.object), number(one.copies), number(one.mean, 3)]),
-  );
+  const area = h("div", {});
+  const rows = [];
   const headings = [t("video"), t("tasks.object"), t("agreement.copies"), t("agreement.mean")];
+  let after = 0;
+  const load = async () => {
+    const some = await get(`projects/${project.id}/agreement`, { after });
+    rows.push(...some.objects.map((one) => [one.video, number(one.object), number(one.copies), number(one.mean, 3)]));
+    after = some.next;
+    more.hidden = after === null;
+    replace(
+      area,
+      table(headings, rows, { numeric: [1, 2, 3], caption: t("agreement.name"), empty: t("statistics.none") }),
+    );
+  };
+  const more = button(t("agreement.more"), () => attempt(load), { kind: "small" });
+  await load();
   return h(
     "section",
     { class: "stack" },
     h("h2", {}, t("agreement.name")),
     h("p", { class: "dim" }, t("agreement.note")),
-    table(headings, rows, { numeric: [1, 2, 3], caption: t("agreement.name"), empty: t("statistics.none") }),
+    area,
+    more,
   );
 }
 
