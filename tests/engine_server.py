@@ -41,9 +41,9 @@ STAGES = {"stages": ["track", "verify"], "own_review": True}
 
 def counts(area: int) -> str:
     """Run lengths of a mask of so many pixels."""
-    mask = np.zeros(SIZE, bool)
-    mask.ravel(order="F")[:area] = True
-    return rle.encode(mask)["counts"]
+    mask = np.zeros(SIZE[0] * SIZE[1], bool)
+    mask[:area] = True
+    return rle.encode(mask.reshape(SIZE, order="F"))["counts"]
 
 
 def mask_json(number: int, frame: int) -> dict[str, Any]:

@@ -469,9 +469,10 @@ def stand_in_app(memory: StandIn) -> FastAPI:
     def _statistics() -> list[dict[str, Any]]:
         return STATISTICS
 
-    @app.get("/api/videos/{number}/agreement")
-    def _agreement() -> list[dict[str, Any]]:
-        return [{"object": 1, "copies": 2, "mean": 0.912, "frames": []}]
+    @app.get("/api/projects/{number}/agreement")
+    def _agreement(after: int) -> dict[str, Any]:
+        one = {"video": f"scene {after}", "object": 1, "copies": 2, "mean": 0.823 if after else 0.912}
+        return {"objects": [one], "next": None if after else 20}
 
     @app.patch("/api/projects/{number}")
     async def _change_project(number: int, request: Request) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -994,8 +995,14 @@ def test_statistics_are_plotted(opened):
     one.page.check("text=Street scenes, by hand")
     one.page.wait_for_selector("text=37.8")
     assert "89.1" in one.page.locator("[aria-label='Phases compared']").inner_text()
+    href = one.page.locator("a[href*='table1.csv']").get_attribute("href")
+    assert parse_qs(urlsplit(href).query) == {"projects": ["1,2"], "reference": ["1"]}
     assert "0.912" in one.page.locator("[aria-label=Agreement]").inner_text()
     one.shot("statistics")
+    one.page.click("text=More videos")
+    one.page.wait_for_selector("text=scene 20")
+    assert one.page.locator("[aria-label=Agreement] tbody tr").count() == 2
+    assert not one.page.locator("text=More videos").is_visible()
 
 
 def test_an_export_is_begun_and_fetched(opened):

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
-from engine_work import masks, people, project, taken
-from masklet.data_engine.agreement import agreement, consensus
+from engine_work import masks, people, project, ready, taken
+from masklet.data_engine.agreement import agreement, compared_videos, consensus
 from masklet.data_engine.database import found
 from masklet.data_engine.errors import NotFound
 from masklet.data_engine.objects import add_object
-from masklet.data_engine.schema import Object
+from masklet.data_engine.schema import Object, Session, User
+from masklet.data_engine.stored_masks import store_masklet
 from masklet.data_engine.tasks import submit
 
 
@@ -68,3 +70,24 @@ def test_nothing_was_tracked(database):
     project(database)
     with database.begin() as db:
         assert consensus(db, add_object(db, 1, None)) is None
+
+
+def test_videos_with_something_to_compare(database):
+    work(database, {1: masks(), 2: masks()}, {1: masks(), 2: masks()})
+    with database.begin() as db:
+        ann, bob = db.scalars(select(User).order_by(User.id).limit(2))
+        for name in ("alone", "both"):
+            video = ready(db, 1, name)
+            target = add_object(db, video, ann.id)
+            for user in (ann, bob)[: 1 if name == "alone" else 2]:
+                session = Session(video_id=video, copy=user.id, key=f"{name} {user.id}")
+                db.add(session)
+                db.flush()
+                for _ in range(2):  # handed in twice
+                    store_masklet(db, target.id, masks(), session_id=session.id, task_id=None, user_id=user.id)
+    with database.reading() as db:
+        assert [one.name for one in compared_videos(db, 1, 0, 20)] == ["v", "both"]
+        assert [one.name for one in compared_videos(db, 1, 0, 1)] == ["v"]
+        assert [one.name for one in compared_videos(db, 1, 1, 20)] == ["both"]
+        with pytest.raises(NotFound):
+            compared_videos(db, 2, 0, 20)

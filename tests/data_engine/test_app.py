@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import logging
 import struct
 from collections.abc import Iterator
@@ -293,7 +295,15 @@ def test_a_task_from_claim_to_verdict(local: Served):
     rows = client.get(f"/api/projects/{project}/statistics").json()
     assert {row["stage"] for row in rows} == {"track", "verify"}
     assert client.get(f"/api/projects/{project}/statistics.csv").headers["content-type"].startswith("text/csv")
-    assert client.get("/api/table1", params={"projects": str(project)}).json()[0]["phase"] == 3
+    (row,) = client.get("/api/table1", params={"projects": str(project)}).json()
+    assert row["phase"] == 3
+    file = client.get("/api/table1.csv", params={"projects": str(project), "reference": project})
+    assert (file.status_code, file.headers["content-disposition"]) == (200, 'attachment; filename="table1.csv"')
+    (line,) = csv.DictReader(io.StringIO(file.text))
+    assert line.keys() == row.keys()
+    assert (line["project"], line["phase"]) == ("people", "3")
+    assert client.get("/api/table1.csv", params={"projects": "99"}).status_code == 404
+    assert client.get("/api/table1.csv", params={"projects": "a"}).status_code == 422
 
 
 def test_a_lease_that_somebody_else_took(team: Served):

@@ -149,7 +149,7 @@ def nothing_is_given_away(one: Served, project: int, video: int) -> None:
     root = one.serving.workspace.root
     keys = [path.stem for folder in ("videos", "sessions", "exports") for path in (root / folder).iterdir()]
     secrets = [str(root), root.name, one.serving.workspace.secret().hex(), *keys]
-    of_project = ("", "/videos", "/tasks", "/jobs", "/statistics", "/statistics.csv")
+    of_project = ("", "/videos", "/tasks", "/jobs", "/agreement", "/statistics", "/statistics.csv")
     of_video = ("", "/objects", "/masks", "/agreement")
     paths = [f"/api/projects/{project}{what}" for what in of_project]
     paths += [f"/api/videos/{video}{what}" for what in of_video]

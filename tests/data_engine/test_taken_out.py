@@ -99,6 +99,19 @@ def test_what_one_takes_out_stays_with_the_other(copies: Copies):
     assert copies.states == {1: "tracked", 2: "tracked"}
 
 
+def test_agreement_in_a_project_comes_in_pieces(copies: Copies):
+    for who in ("bob", "ann"):
+        copies.submit(who, 1, 2)
+    ann = copies.server.client("ann")
+    answer = ann.get("/api/projects/1/agreement", params={"most": 1}).json()
+    assert answer["next"] is None
+    assert [(one["video"], one["object"], one["copies"], one["mean"]) for one in answer["objects"]] == [
+        ("walk", 1, 2, 1.0),
+        ("walk", 2, 2, 1.0),
+    ]
+    assert ann.get("/api/projects/1/agreement", params={"after": 1}).json() == {"objects": [], "next": None}
+
+
 def test_the_last_one_takes_it_out_of_the_video(copies: Copies):
     copies.act("bob", kind="object_remove", object=1)
     copies.act("ann", kind="merge", object=2, other=1)

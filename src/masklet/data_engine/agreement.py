@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from .database import Db, found
-from .schema import Masklet, Object, Video
+from .schema import Masklet, Object, Project, Video
 from .stored_masks import StoredMask, masks_of, overlap
 
 
@@ -56,6 +56,20 @@ def agreement(db: Db, video_id: int) -> list[Agreement]:
             mean = float(np.mean(list(means.values()))) if means else None
             found_of.append(Agreement(target.number, tuple(copies), means, mean, _best(ious, copies).session_id))
     return found_of
+
+
+def compared_videos(db: Db, project_id: int, after: int, most: int) -> list[Video]:
+    """Videos of a project of which two people or more handed an object in, by id, from the one after ``after`` on.
+
+    Raises:
+        NotFound: There is no such project.
+    """
+    found(db, Project, project_id)
+    copies = select(Object.video_id).join(Masklet, Masklet.object_id == Object.id)
+    copies = copies.where(Object.state != "removed", Masklet.session_id.is_not(None))
+    copies = copies.group_by(Object.video_id, Object.id).having(func.count(Masklet.session_id.distinct()) > 1)
+    query = select(Video).where(Video.project_id == project_id, Video.id > after, Video.id.in_(copies))
+    return list(db.scalars(query.order_by(Video.id).limit(most)))
 
 
 def consensus(db: Db, target: Object) -> Masklet | None:

@@ -25,6 +25,7 @@ from .accounts import local_user
 from .body_limits import BodyLimit
 from .database import Database
 from .headers import SecurityHeaders
+from .health import HealthCheck
 from .job_runner import JobRunner
 from .metrics import Metrics, TimedRequests
 from .model_pool import ModelPool
@@ -117,5 +118,6 @@ def _serving(settings: ServerSettings, pool: Pool | None) -> Serving:
         cookie=SignInCookie(workspace.secret()),
         packs=OpenPacks(workspace),
         metrics=metrics,
+        health=HealthCheck(database),
         requests=RateLimit(settings.requests_per_second, int(_BURST * settings.requests_per_second) + 1),
     )

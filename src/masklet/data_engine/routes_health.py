@@ -6,11 +6,9 @@ import hmac
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
-from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError
 
-from .. import __version__
 from .callers import identify
+from .health import Health
 from .metrics import CONTENT_TYPE
 from .problems import ALWAYS, Rejected, file_of
 from .serving import Parts
@@ -19,26 +17,12 @@ from .workers import alive
 router = APIRouter(tags=["health"])
 
 
-class Health(BaseModel):
-    """Whether the database answers, and how many model workers are alive."""
-
-    ok: bool
-    database: bool
-    workers: int
-    version: str
-
-
 @router.get("/api/health", responses={503: {"model": Health, "description": "It cannot work."}})
 def health(response: Response, serving: Parts) -> Health:
     """Ready to work: the database and at least one model worker are there."""
-    try:
-        serving.database.check()
-        workers = len(serving.read(alive))
-    except (DBAPIError, RuntimeError):
-        response.status_code = 503
-        return Health(ok=False, database=False, workers=0, version=__version__)
-    response.status_code = 200 if workers else 503
-    return Health(ok=workers > 0, database=True, workers=workers, version=__version__)
+    found = serving.health()
+    response.status_code = 200 if found.ok else 503
+    return found
 
 
 @router.get("/metrics", response_class=Response, responses=file_of("text/plain", "Prometheus' text.", *ALWAYS))

@@ -11,10 +11,10 @@ from pydantic import BaseModel, StringConstraints
 
 from ..masks import rle
 from . import judgements
-from .agreement import agreement
+from .agreement import agreement, compared_videos
 from .callers import Sees, Works
 from .database import Db, found
-from .fields import Body, Comment, FirstQuery, Frame, Id
+from .fields import LARGEST, Body, Comment, FirstQuery, Frame, Id
 from .objects import objects_of
 from .problems import ALWAYS, problems
 from .schema import Judgement, Masklet, Object, ObjectState, Origin, User, Verdict, Video
@@ -112,6 +112,22 @@ class AgreementAnswer(BaseModel):
     frames: list[FrameAgreement]
 
 
+class ObjectAgreement(BaseModel):
+    """How far those who tracked an object agree."""
+
+    video: str
+    object: int
+    copies: int
+    mean: float | None
+
+
+class AgreementsAnswer(BaseModel):
+    """Agreement on objects of some videos; ``next`` is the ``after`` of those that follow, None where none do."""
+
+    objects: list[ObjectAgreement]
+    next: int | None
+
+
 @router.get("/videos/{video_id}/objects")
 def objects(video_id: Id, caller: Sees, serving: Parts) -> list[ObjectAnswer]:
     """Objects of a video by number."""
@@ -120,6 +136,28 @@ def objects(video_id: Id, caller: Sees, serving: Parts) -> list[ObjectAnswer]:
         found(db, Video, video_id)
         masklets = newest_masklets(db, video_id)
         return [_object(one, masklets.get(one.number)) for one in objects_of(db, video_id)]
+
+    return serving.read(answers)
+
+
+@router.get("/projects/{project_id}/agreement")
+def agreement_in_project(
+    project_id: Id,
+    caller: Sees,
+    serving: Parts,
+    after: Annotated[int, Query(ge=0, le=LARGEST)] = 0,
+    most: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> AgreementsAnswer:
+    """Agreement in the next videos of a project that have any, as their masks take time to compare."""
+
+    def answers(db: Db) -> AgreementsAnswer:
+        videos = compared_videos(db, project_id, after, most + 1)
+        of_objects = [
+            ObjectAgreement(video=video.name, object=one.number, copies=len(one.sessions), mean=one.mean)
+            for video in videos[:most]
+            for one in agreement(db, video.id)
+        ]
+        return AgreementsAnswer(objects=of_objects, next=videos[most - 1].id if len(videos) > most else None)
 
     return serving.read(answers)
 

@@ -18,6 +18,8 @@ from .statistics import StatisticsRow, statistics, table1, to_csv
 router = APIRouter(prefix="/api", tags=["statistics"], responses=problems(*ALWAYS, 404))
 
 _Ids = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,15}(,[1-9][0-9]{0,15}){0,19}$")]
+_Projects = Annotated[_Ids, Query(description="Ids, with commas between.")]
+_Reference = Annotated[int | None, Query(ge=1, le=LARGEST)]
 
 
 class EffortAnswer(BaseModel):
@@ -68,20 +70,31 @@ def statistics_of(project_id: Id, caller: Sees, serving: Parts) -> list[EffortAn
 )
 def statistics_csv(project_id: Id, caller: Sees, serving: Parts) -> Response:
     """The same as a table for spreadsheets."""
-    named = {"Content-Disposition": 'attachment; filename="statistics.csv"'}
-    return Response(to_csv(serving.read(_seen, project_id, caller)), media_type="text/csv", headers=named)
+    return _csv("statistics.csv", to_csv(serving.read(_seen, project_id, caller)))
 
 
 @router.get("/table1", responses=problems(409))
-def table_1(
-    caller: Sees,
-    serving: Parts,
-    projects: Annotated[_Ids, Query(description="Ids, with commas between.")],
-    reference: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
-) -> list[Table1Answer]:
+def table_1(caller: Sees, serving: Parts, projects: _Projects, reference: _Reference = None) -> list[Table1Answer]:
     """Projects of the same videos side by side; compared with the reference, by default the first of phase 1."""
-    ids = [int(one) for one in projects.split(",")]
-    return [Table1Answer(**row.plain()) for row in serving.read(table1, ids, reference)]
+    return [Table1Answer(**row.plain()) for row in serving.read(table1, _ids(projects), reference)]
+
+
+@router.get(
+    "/table1.csv",
+    response_class=Response,
+    responses=file_of("text/csv", "Comma-separated values.", 409),
+)
+def table_1_csv(caller: Sees, serving: Parts, projects: _Projects, reference: _Reference = None) -> Response:
+    """The same as a table for spreadsheets."""
+    return _csv("table1.csv", to_csv(serving.read(table1, _ids(projects), reference)))
+
+
+def _ids(projects: str) -> list[int]:
+    return [int(one) for one in projects.split(",")]
+
+
+def _csv(name: str, text: str) -> Response:
+    return Response(text, media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 def _seen(db: Db, project_id: int, caller: Caller) -> list[StatisticsRow]:

@@ -11,6 +11,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from .database import Database, Db
+from .health import HealthCheck
 from .job_runner import JobRunner
 from .metrics import Metrics
 from .open_packs import OpenPacks
@@ -39,6 +40,7 @@ class Serving:
         cookie: Of sign-ins.
         packs: Frames of videos that were asked for lately.
         metrics: What it counts.
+        health: Whether all of it works.
         requests: How often a user may ask.
         sign_ins: How often an address may try to sign in; and with one name.
         passwords: Held while a password is checked.
@@ -52,6 +54,7 @@ class Serving:
     cookie: SignInCookie
     packs: OpenPacks
     metrics: Metrics
+    health: HealthCheck
     requests: RateLimit
     sign_ins: RateLimit = field(default_factory=lambda: RateLimit(0.5, 30))
     sign_ins_of_name: RateLimit = field(default_factory=lambda: RateLimit(0.1, 6))

@@ -1,11 +1,14 @@
 // The numbers of a project: totals, plots, a table by annotator, and table 1 of the paper for one's own projects.
 
 import { API, get } from "./api.js";
-import { h, replace, select, table } from "./elements.js";
+import { button, h, replace, select, table } from "./elements.js";
 import { icon } from "./icons.js";
 import { number, percent, t } from "./language.js";
 import { attempt } from "./notices.js";
 import { bars, line } from "./plots.js";
+
+const csv = (path, name) =>
+  h("a", { class: "button", href: new URL(path, API), download: "", "aria-label": name }, icon("download"), "CSV");
 
 function tile(name, value) {
   return h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, value));
@@ -39,9 +42,11 @@ async function tableOne(project, projects) {
   let reference = project.id;
   const load = () =>
     attempt(async () => {
-      const rows = await get("table1", { projects: [...chosen].join(","), reference });
+      const asked = { projects: [...chosen].join(","), reference };
+      const rows = await get("table1", asked);
       replace(
         area,
+        csv(`table1.csv?${new URLSearchParams(asked)}`, `CSV: ${t("table1.name")}`),
         table(
           [
             t("table1.project"),
@@ -104,20 +109,31 @@ async function tableOne(project, projects) {
   );
 }
 
-/** How far those who tracked the same object agree. */
+/** How far those who tracked the same object agree: some videos at a time, for comparing masks takes a while. */
 async function agreement(project) {
-  const videos = (await get(`projects/${project.id}/videos`)).filter((one) => one.state === "ready");
-  const found = await Promise.all(videos.map((one) => get(`videos/${one.id}/agreement`)));
-  const rows = found.flatMap((objects, at) =>
-    objects.map((one) => [videos[at].name, number(one.object), number(one.copies), number(one.mean, 3)]),
-  );
+  const area = h("div", {});
+  const rows = [];
   const headings = [t("video"), t("tasks.object"), t("agreement.copies"), t("agreement.mean")];
+  let after = 0;
+  const load = async () => {
+    const some = await get(`projects/${project.id}/agreement`, { after });
+    rows.push(...some.objects.map((one) => [one.video, number(one.object), number(one.copies), number(one.mean, 3)]));
+    after = some.next;
+    more.hidden = after === null;
+    replace(
+      area,
+      table(headings, rows, { numeric: [1, 2, 3], caption: t("agreement.name"), empty: t("statistics.none") }),
+    );
+  };
+  const more = button(t("agreement.more"), () => attempt(load), { kind: "small" });
+  await load();
   return h(
     "section",
     { class: "stack" },
     h("h2", {}, t("agreement.name")),
     h("p", { class: "dim" }, t("agreement.note")),
-    table(headings, rows, { numeric: [1, 2, 3], caption: t("agreement.name"), empty: t("statistics.none") }),
+    area,
+    more,
   );
 }
 
@@ -142,12 +158,7 @@ export async function statisticsTab(context, project) {
           tile(t("statistics.acceptance"), percent(total.acceptance_rate, 0)),
           tile(t("statistics.masklets"), number(total.masklets)),
         ),
-        h(
-          "a",
-          { class: "button", href: new URL(`projects/${project.id}/statistics.csv`, API), download: "" },
-          icon("download"),
-          "CSV",
-        ),
+        csv(`projects/${project.id}/statistics.csv`),
       ),
       h("div", { class: "plots" }, plots({ people, days })),
       h("h2", {}, t("statistics.by_annotator")),
