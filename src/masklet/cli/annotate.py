@@ -30,6 +30,7 @@ def annotate(
     port: int = 8008,
     database: str | None = None,
     workers: int = 1,
+    jobs: int = 1,
     model: str = "nano",
     phase: Literal[1, 2, 3] = 3,
     every: int = 1,
@@ -53,6 +54,7 @@ def annotate(
         database: postgresql://USER:PASSWORD@HOST/NAME for a team, or in the environment as MASKLET_DATABASE; by default
             an SQLite file in the workspace.
         workers: Model workers to start; 0: only those that masklet annotate worker starts.
+        jobs: Arriving videos, automatic masklets, exports and imports that are worked on at a time; 0: none here.
         model: Name or file of the model of new projects.
         phase: Of the project "Local", as in the paper: 1 a mask for every frame, 2 masks propagated, 3 the full model.
         every: Annotate every so many frames of the project "Local".
@@ -78,6 +80,7 @@ def annotate(
         tuple(known_host),
         tuple(proxy),
         workers,
+        jobs,
         export_days=export_days,
         model=model if find(model) is not None else _model_file(model),
         language=language,
