@@ -179,7 +179,6 @@ class StandIn:
                 "name": one.name,
                 "colour": one.colour,
                 "state": self.states.get(one.number, "selected"),
-                "origin": "manual",
                 "version": one.version,
                 "prompted": one.prompted,
                 "tracked": [],
