@@ -1010,7 +1010,7 @@ def test_an_export_is_begun_and_fetched(opened):
     one.go("projects/1/exchange")
     one.page.click("button:has-text('Export')")
     one.page.wait_for_selector("a[href$='jobs/1/file']")
-    one.page.wait_for_selector("text=Removed on")
+    one.page.wait_for_selector("text=Kept until")
     one.shot("exchange")
     one.page.click("button:has-text('Keep')")
     one.page.wait_for_selector("text=Do not keep")
