@@ -150,3 +150,19 @@ def test_where_a_mask_is_shown_and_nothing_is_there_the_object_is_said_to_be_abs
     (absent,) = session.of("absent")
     assert (absent["frame"], absent["object"], absent["seconds"]) == (4, 1, 2.5)
     assert [one["start"] for one in session.of("propagate")] == ([] if phase == 1 else [4, 8])
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_who_is_called_off_while_an_event_comes_stops(turns):
+    async def call_off() -> None:
+        session = _Session()
+        job = asyncio.create_task(Tracking(session, _truth(), {5: 1}, 3, 1, Behaviour())._hear())
+        await asyncio.sleep(0.01)
+        session.events.put_nowait({"event": "frame", "frame": 0, "masks": []})
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if job.cancel():  # else it had ended
+            with pytest.raises(asyncio.CancelledError):
+                await job
+
+    asyncio.run(call_off())

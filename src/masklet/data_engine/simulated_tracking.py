@@ -207,11 +207,15 @@ class Tracking:
 
     async def _hear(self) -> None:
         """Take the next event of the propagation; silence may mean that its end was missed."""
-        try:
-            event = await asyncio.wait_for(self.live.events.get(), _SILENCE)
-        except (TimeoutError, asyncio.TimeoutError):
+        listening = asyncio.ensure_future(self.live.events.get())
+        try:  # before Python 3.12 wait_for loses a cancellation that comes with the event
+            heard, _ = await asyncio.wait({listening}, timeout=_SILENCE)
+        finally:
+            listening.cancel()
+        if not heard:
             self._running = await self.live.tracking()
             return
+        event = listening.result()
         if event["event"] == "frame":
             self._see(event["masks"], event["frame"])
         else:  # finished, or the connection is lost for good, which the next action says
