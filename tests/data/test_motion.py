@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from masklet.data.motion import Wobble, apply_homography, camera_path, draw_path, draw_times, mesh_map
+from masklet.data.motion import apply_homography, camera_path, draw_path, draw_times, mesh_map
 
 
 def test_times_start_at_zero_and_grow():
@@ -26,13 +26,6 @@ def test_camera_starts_at_the_identity():
     path = camera_path(np.random.default_rng(0), np.arange(4.0), 64, 0.05)
     np.testing.assert_allclose(path[0], np.eye(3), atol=1e-12)
     assert np.abs(path[3] - np.eye(3)).max() > 0.01
-
-
-def test_wobble_is_still_at_time_zero():
-    wobble = Wobble.draw(np.random.default_rng(0), 0.05)
-    points = np.random.default_rng(1).random((4, 5, 2))
-    np.testing.assert_allclose(wobble(points, 0.0), points)
-    assert 0 < np.abs(wobble(points, 3.0) - points).max() < 0.5
 
 
 def test_mesh_agrees_with_each_pixel():

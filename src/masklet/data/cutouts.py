@@ -16,8 +16,8 @@ from .transforms import ColourConfig, jitter_colours
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .motion import Wobble
     from .stills import Stills
+    from .thin_plate import ThinPlate
 
 
 _MARGIN = 6  # transparent pixels around a cut-out, so that warps never smear its edge
@@ -142,7 +142,7 @@ def paste(
     frame: UInt8[ndarray, "h w 3"],
     cutout: Cutout,
     pose: Pose,
-    wobble: Wobble | None = None,
+    wobble: ThinPlate | None = None,
     time: float = 0.0,
     blur: tuple[float, float] = (0.0, 0.0),
 ) -> UInt8[ndarray, "h w"]:

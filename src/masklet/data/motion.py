@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 
 _CELL = 16  # pixels between the nodes of a mesh
-_WAVES = 4
 NO_SECOND_MAP: Any = None  # for remap, where one array holds both coordinates; its type hints do not know of that
 
 
@@ -38,38 +36,6 @@ def draw_path(rng: Generator, times: Float[ndarray, " t"], speed: float, size: i
     pace, phase = rng.uniform(0.3, 1.2, size), rng.uniform(0, 2 * np.pi, size)
     t = times[:, None]
     return velocity * t + 0.5 * turn * t**2 + sway * (np.sin(pace * t + phase) - np.sin(phase)) / pace
-
-
-@dataclass(frozen=True)
-class Wobble:
-    """A smooth displacement of the unit square that changes with time: a few waves across it.
-
-    Attributes:
-        waves: Waves per unit in x and y.
-        push: Direction and strength of each wave, as a fraction of the unit square.
-        pace: Radians a frame step.
-        phase: Radians.
-    """
-
-    waves: Float[ndarray, "k 2"]
-    push: Float[ndarray, "k 2"]
-    pace: Float[ndarray, " k"]
-    phase: Float[ndarray, " k"]
-
-    @staticmethod
-    def draw(rng: Generator, strength: float, pace: float = 0.5) -> Wobble:
-        """Draw waves with displacements of about `strength`."""
-        return Wobble(
-            rng.normal(0, 0.8, (_WAVES, 2)),
-            rng.normal(0, strength / np.sqrt(_WAVES), (_WAVES, 2)),
-            rng.normal(0, pace, _WAVES),
-            rng.uniform(0, 2 * np.pi, _WAVES),
-        )
-
-    def __call__(self, points: Float[ndarray, "*n 2"], time: float) -> Float[ndarray, "*n 2"]:
-        """Displace points of the unit square; at time 0 nothing moves."""
-        angles = 2 * np.pi * points @ self.waves.T + self.phase
-        return points + (np.sin(angles + self.pace * time) - np.sin(angles)) @ self.push
 
 
 def mesh_map(

@@ -11,7 +11,8 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from .cutouts import Cutout, CutoutConfig, Pose, draw_sprite, line_kernel, paste, shrunk
-from .motion import NO_SECOND_MAP, Wobble, apply_homography, camera_path, draw_path, draw_times, mesh_map
+from .motion import NO_SECOND_MAP, apply_homography, camera_path, draw_path, draw_times, mesh_map
+from .thin_plate import ThinPlate
 from .transforms import ColourConfig, CropConfig, draw_crop, jitter_colours
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Actor:
 
     cutout: Cutout
     poses: tuple[Pose, ...]
-    wobble: Wobble | None
+    wobble: ThinPlate | None
     rider: Actor | None = None
 
 
@@ -140,7 +141,7 @@ def _moving_still(
     image = stills.image(still)
     height, width = image.shape[:2]
     crop = draw_crop(rng, height, width, size, config.crop)
-    wobble = Wobble.draw(rng, 0.5 * config.wobble * rng.random(), 0.3) if rng.random() < 0.3 else None
+    wobble = ThinPlate.draw(rng, 0.5 * config.wobble * rng.random(), 0.3) if rng.random() < 0.3 else None
     regions = stills.regions(still)
     region = None
     if regions:
@@ -231,7 +232,7 @@ def _actor(
         Pose(float(x), float(y), float(scales[0] * k), float(scales[1] * k), float(a))
         for (x, y), k, a in zip(path, zoom, angle, strict=True)
     )
-    wobble = Wobble.draw(rng, config.wobble * rng.random()) if rng.random() < 0.7 else None
+    wobble = ThinPlate.draw(rng, config.wobble * rng.random()) if rng.random() < 0.7 else None
     return Actor(cutout, poses, wobble)
 
 
@@ -255,7 +256,7 @@ def _rider(
         x = pose.x + zoom * (np.cos(turn) * dx - np.sin(turn) * dy)
         y = pose.y + zoom * (np.sin(turn) * dx + np.cos(turn) * dy)
         poses.append(Pose(float(x), float(y), scale * zoom, scale * zoom, float(turn + extra)))
-    wobble = Wobble.draw(rng, config.wobble * rng.random()) if rng.random() < 0.7 else None
+    wobble = ThinPlate.draw(rng, config.wobble * rng.random()) if rng.random() < 0.7 else None
     return Actor(cutout, tuple(poses), wobble)
 
 
