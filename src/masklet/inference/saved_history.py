@@ -94,7 +94,9 @@ class SavedHistory:
 
     def replace_frames(self, key: tuple[int, str], frames: Iterable[int]) -> None:
         """Before values of a table of an object are written or deleted; the first time counts."""
-        for t in frames if self._current is not None else ():
+        if self._current is None:
+            return
+        for t in frames:
             row = (self._current, *key, t)
             new = self._connection.execute(
                 """INSERT OR IGNORE INTO replaced VALUES (
