@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
+
+from masklet.video.atomic import write_bytes
 
 COLUMNS = (
     "row", "model", "px", "library", "seconds", "times masklet's", "of the floor", "peak MB", "steady MB", "differs by",
@@ -17,35 +20,107 @@ SHORT = (
 )  # fmt: skip
 WORK = {
     "encode": "an image encoded", "click": "one click on it", "clicks": "{} clicks to logits",
-    "masks": "{} clicks to masks", "video": "a frame, objects: {}", "memories": "a frame while memory fills",
-    "prompts": "a frame, clicked frames: {}", "long": "a frame of 200, objects: {}", "startup": "import and load",
+    "masks": "{} clicks to masks", "video": "a frame, {} objects", "memories": "a frame while memory fills",
+    "prompts": "a frame, {} prompted frames", "long": "a frame of 200, {} objects",
+    "startup": "import, build, read the weights",
 }  # fmt: skip
+"""What a row measures, in the order of the tables."""
+MODELS = ("tiny", "small", "base_plus", "large")
+BEGIN, END = "<!-- peers -->", "<!-- /peers -->"
+PLOT = "peers.png"
 
 
 def write_report(folder: Path, clock: str = "wall") -> str:
     """Write ``peers.md`` and ``peers.png`` of all rows in a folder; returns the tables."""
-    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-    found.sort(key=lambda r: (r["row"].rstrip("0123456789"), len(r["row"]), r["row"], r["model"], r["size"]))
-    text = short_table(found, clock) + "\n" + table(found, clock)
+    found = results(folder)
+    text = short_table(found, clock) + caption(found, clock) + "\n" + table(found, clock)
     (folder / "peers.md").write_text(text)
     if found:
-        plot(found, clock, folder / "peers.png")
+        plot(found, clock, folder / PLOT)
     return text
+
+
+def write_docs(folder: Path, page: Path, clock: str = "wall") -> None:
+    """Put the short table into a Markdown page, between its markers, and the plot of ``write_report`` beside the page.
+
+    Raises:
+        ValueError: The page has no markers, or the folder no rows.
+        OSError: A file cannot be read or written; each is as before or complete.
+    """
+    found = results(folder)
+    if not found:
+        raise ValueError(f"{folder} has no rows for {page}: run some, or give the folder of those that were")
+    before, after = around_markers(page)
+    inside = f"{short_table(found, clock)}{caption(found, clock)}\n![Ratios]({PLOT})\n"
+    write_bytes(page.parent / PLOT, (folder / PLOT).read_bytes())
+    write_bytes(page, f"{before}{inside}{after}".encode())
+
+
+def around_markers(page: Path) -> tuple[str, str]:
+    """Text of a page up to its first marker and from its second on, markers included.
+
+    Raises:
+        ValueError: They are not there, each once and in this order.
+        OSError: The page cannot be read.
+    """
+    text = page.read_text(encoding="utf-8")
+    found = re.fullmatch(rf"(.*^{BEGIN}\n).*(^{END}$.*)", text, re.DOTALL | re.MULTILINE)
+    if found is None or text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise ValueError(f"{page} needs a line {BEGIN} and after it a line {END}, once: put them where the table goes")
+    return found[1], found[2]
+
+
+def results(folder: Path) -> list[dict[str, Any]]:
+    """Rows of a folder: large images first, small models first, then by what they measure."""
+    kinds = list(WORK)
+
+    def place(result: dict[str, Any]) -> tuple[int, ...]:
+        kind, count = kind_and_count(result["row"])
+        return -result["size"], MODELS.index(result["model"]), kinds.index(kind), count
+
+    return sorted((json.loads(path.read_text()) for path in folder.glob("*.json")), key=place)
+
+
+def kind_and_count(row: str) -> tuple[str, int]:
+    """``video4`` is of the kind video and has four objects."""
+    kind = row.rstrip("0123456789")
+    return kind, int(row[len(kind) :] or 1)
+
+
+def work_of(row: str) -> str:
+    """What a row measures, in words."""
+    kind, count = kind_and_count(row)
+    words = WORK[kind].format(f"{count:,}")
+    return words.removesuffix("s") if count == 1 and "{}" in WORK[kind] else words
+
+
+def caption(found: list[dict[str, Any]], clock: str) -> str:
+    """On what processor, with which instructions, rows were measured; nothing of those that do not say."""
+    rows: dict[str, list[str]] = {}
+    for result in found:
+        if "hardware" in result:
+            rows.setdefault(result["hardware"], []).append(f"{result['model']} {result['size']} {result['row']}")
+    time = {"cpu": "processor time", "wall": "time on the clock"}[clock]
+    lines = [
+        f"{'These rows' if len(names) == len(found) else ', '.join(names)}: {time} of {hardware}."
+        for hardware, names in rows.items()
+    ]
+    return "".join(f"\n{line}\n" for line in lines)
 
 
 def short_table(found: list[dict[str, Any]], clock: str) -> str:
     """Markdown with a line for each row; the official code is that with clicks in batches."""
     lines = ["| " + " | ".join(SHORT) + " |", "|---" * len(SHORT) + "|"]
     for result in found:
-        name = result["row"].rstrip("0123456789")
         there = {peer for peer, numbers in result["peers"].items() if "missing" not in numbers}
         cells = {peer: _cells(result, peer, clock) for peer in there}
         peaks = [cells[peer][3] if peer in there else "-" for peer in ("masklet", "sam2", "transformers")]
         theirs = [cells[peer][1] if peer in there else "-" for peer in ("sam2", "transformers")]
         ours = cells.get("masklet", ["-"] * 6)
+        floor = f"{ours[2]} of Python, torch and reading" if "floor" in result else ours[2]
         line = [
-            f"{result['model']} {result['size']}", WORK[name].format(result["row"][len(name) :]),
-            ours[0].split(" ")[0], ours[2], *theirs,
+            f"{result['model']} {result['size']}", work_of(result["row"]),
+            ours[0].split(" ")[0], floor, *theirs,
             ", ".join(peaks), ours[5],
         ]  # fmt: skip
         lines.append("| " + " | ".join(line) + " |")
@@ -119,8 +194,9 @@ def plot(found: list[dict[str, Any]], clock: str, path: Path) -> None:
     filling = [r for r in found if r["row"] == "memories"]
     bars = [r for r in found if r["row"] != "memories"]
     names = list(dict.fromkeys(peer for r in found for peer in r["peers"]))
-    figure = Figure(figsize=(9, 1.5 + 0.22 * len(names) * max(len(bars), 1) + 3 * bool(filling)), layout="constrained")
-    axes = figure.subplots(1 + bool(filling), 1, squeeze=False)[:, 0]
+    heights = [1.5 + 0.16 * len(names) * max(len(bars), 1), *[3.5] * bool(filling)]
+    figure = Figure(figsize=(9, sum(heights)), layout="constrained")
+    axes = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     for k, peer in enumerate(names):
         there = [
             (i, ratios(r, peer, clock))
@@ -129,7 +205,9 @@ def plot(found: list[dict[str, Any]], clock: str, path: Path) -> None:
         ]
         there = [(i, median(values)) for i, values in there if values]
         axes[0].barh([i + 0.8 * k / len(names) for i, _ in there], [v for _, v in there], 0.8 / len(names), label=peer)
-    axes[0].set_yticks([i + 0.3 for i in range(len(bars))], [f"{r['row']} {r['model']} {r['size']}" for r in bars])
+    axes[0].set_yticks(
+        [i + 0.3 for i in range(len(bars))], [f"{r['model']} {r['size']}: {work_of(r['row'])}" for r in bars]
+    )
     axes[0].invert_yaxis()
     axes[0].axvline(1, color="black", linewidth=0.7)
     axes[0].set_xlabel("seconds, masklet = 1")

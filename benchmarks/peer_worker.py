@@ -15,13 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+HELD = ("MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
+
 
 def main() -> None:
     """Serve one row."""
     task, out = json.loads(sys.argv[1]), os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print is no answer
     try:
-        jobs = {"gemm": gemm, "save": save, "startup": startup}
+        jobs = {"gemm": gemm, "machine": machine, "save": save, "startup": startup}
         serve(jobs.get(task["do"], row)(task), out)
     except ImportError as error:
         say(out, {"missing": str(error)})
@@ -89,6 +91,18 @@ def gemm(task: dict[str, Any]) -> dict[str, Callable[[], dict[str, Any]]]:
         return {clock: 2 * n**3 / min(one[clock] for one in passes) / 1e9 for clock in passes[0]}
 
     return {"run": rate, "end": dict}
+
+
+def machine(task: dict[str, Any]) -> dict[str, Callable[[], dict[str, Any]]]:
+    """What it runs on, with the widest instructions that torch takes, and what holds the libraries under it to less."""
+    import torch
+
+    from masklet.evaluation.hardware import hardware
+
+    torch.set_num_threads(task["threads"])
+    held = [f"{name}={os.environ[name]}" for name in HELD if name in os.environ]
+    said = ", ".join([str(hardware()), torch.backends.cpu.get_cpu_capability(), *held])
+    return {"end": lambda: {"hardware": said}}
 
 
 def save(task: dict[str, Any]) -> dict[str, Callable[[], dict[str, Any]]]:

@@ -12,8 +12,9 @@ Each library is a process of its own, and passes go in turns: A B C A B C. Ratio
 is the official code's multiply-adds over the best rate of matrix products in the same run; who needs less arithmetic
 can beat it. That of ``startup`` is a Python that imports torch and reads the weights. Weights are random, the same for
 all; frames are made up without ``--clip``. A row that is there with the same conditions is not run again, so a run can
-be stopped and gone on with. Results: a JSON file a row, ``peers.md`` and ``peers.png``. ``--kept-memory`` tells the C
-library to keep what is freed, which helps whoever allocates much.
+be stopped and gone on with. Results: a JSON file a row, ``peers.md`` and ``peers.png``; ``--docs PAGE.md`` puts the
+short table between the lines ``<!-- peers -->`` and ``<!-- /peers -->`` of a page, and the plot beside it.
+``--kept-memory`` tells the C library to keep what is freed, which helps whoever allocates much.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from peer_report import write_report
+from peer_report import around_markers, kind_and_count, write_docs, write_report
 
 ROWS = (
     "startup",
@@ -85,7 +86,7 @@ class Job:
     @property
     def count(self) -> int:
         """Clicks, objects or prompted frames."""
-        return int(self.row[len(self.row.rstrip("0123456789")) :] or 1)
+        return kind_and_count(self.row)[1]
 
     def peers(self, asked: tuple[str, ...]) -> list[str]:
         """Who takes part."""
@@ -155,7 +156,8 @@ def measure(job: Job, conditions: Conditions, folder: Path, start: Start) -> dic
     }  # fmt: skip
     peers, count = job.peers(conditions.peers), job.turns(conditions.passes)
     found = start_up(base, peers, count, start) if job.row == "startup" else turns(base, peers, count, folder, start)
-    return json.loads(json.dumps({**asdict(job), "conditions": asdict(conditions), **found}))
+    machine = start({**base, "do": "machine"}).ask("end")
+    return json.loads(json.dumps({**asdict(job), "conditions": asdict(conditions), **machine, **found}))
 
 
 def turns(base: dict[str, Any], peers: list[str], count: int, folder: Path, start: Start) -> dict[str, Any]:
@@ -250,7 +252,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--clip", help="a folder of frames or a movie")
     parser.add_argument("--kept-memory", action="store_true")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="of the table; cpu on a busy machine")
+    parser.add_argument("--docs", type=Path, metavar="PAGE.md", help="a page with markers, for the short table")
     options = parser.parse_args(arguments)
+    if options.docs is not None:
+        around_markers(options.docs)  # before hours of measuring
     conditions = Conditions(options.threads, options.passes, options.clip, options.kept_memory, tuple(options.peers))
     options.out.mkdir(parents=True, exist_ok=True)
     environment = {"OMP_NUM_THREADS": str(options.threads), **(KEPT if options.kept_memory else {})}
@@ -264,6 +269,8 @@ def main(arguments: list[str] | None = None) -> None:
         path.with_suffix(".part").write_text(json.dumps(result, indent=1))
         path.with_suffix(".part").replace(path)
     print(write_report(options.out, options.clock))
+    if options.docs is not None:
+        write_docs(options.out, options.docs, options.clock)
 
 
 if __name__ == "__main__":

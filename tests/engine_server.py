@@ -172,7 +172,7 @@ def served(folder: Path, **settings: Any) -> Iterator[Served]:
     pool, workspace = StubPool(), Workspace(folder / "workspace")
     if "database" not in settings:
         (workspace.root / "engine.sqlite").write_bytes(_tables())
-    app = create_app(ServerSettings(workspace.root, workers=0, **{"runners": 0, **settings}), pool)
+    app = create_app(ServerSettings(workspace.root, workers=0, **{"jobs": 0, **settings}), pool)
     with patch.object(accounts, "_hasher", _quick), TestClient(app, HOST) as running:
         assert running.portal is not None
         yield Served(app, pool, app.state.serving, {}, running.portal)

@@ -42,6 +42,8 @@ class Fake:
         log.append((self.name, "start"))
 
     def ask(self, what: str) -> dict[str, Any]:
+        if self.task["do"] == "machine":
+            return {"hardware": "a processor with AVX2"}
         self.log.append((self.name, what))
         if what == "end" and self.task["do"] == "row":
             value = {"masklet": 1.0, "sam2": 1.25, "sam2-loop": 1.0}[self.name]
@@ -65,7 +67,7 @@ def run(script, monkeypatch, tmp_path):
         log: list[tuple[str, str]] = []
         monkeypatch.setattr(script, "Worker", lambda task, environment: Fake(task, log))
         script.main(["--out", str(tmp_path), "--models", "tiny", "--sizes", "64", "--passes", "2", *arguments])
-        return (tmp_path / "peers.md").read_text().partition("\n\n")[2], log
+        return (tmp_path / "peers.md").read_text().split("\n\n")[-1], log
 
     return run
 
@@ -94,7 +96,7 @@ def test_what_is_there_is_not_run_again(run):
     assert log
     table, log = run("--rows", "encode", "click")
     assert not log
-    assert [line.split(" | ")[0] for line in table.splitlines()[2:]] == ["| click"] * 3 + ["| encode"] * 3
+    assert [line.split(" | ")[0] for line in table.splitlines()[2:]] == ["| encode"] * 3 + ["| click"] * 3
     _, log = run("--rows", "click", "--threads", "7")
     assert ("masklet", "run") in log
     assert run("--rows")[0].count("| click") == 3
@@ -119,6 +121,76 @@ def test_a_long_clip_is_run_once(run, script, tmp_path):
     assert len(stored["peers"]["sam2"]["cpu"]) == 190
     assert script.Job("long4", "tiny", 64).frames(2) == 200
     assert script.Job("prompts3", "tiny", 64).frames(2) == 15
+
+
+PAGE = "# Speed\n\n<!-- peers -->\nan older table\n<!-- /peers -->\n\nWhy.\n"
+
+
+def test_a_page_gets_the_table_and_the_plot(run, tmp_path):
+    page = tmp_path / "docs" / "speed.md"
+    page.parent.mkdir()
+    page.write_text(PAGE)
+    rows = ("startup", "video16", "video4", "video1", "prompts4", "long4", "clicks1024", "click", "encode")
+    run("--rows", *rows, "--clock", "cpu")
+    run("--rows", "encode", "--sizes", "128", "--clock", "cpu", "--docs", str(page))
+    text = page.read_text()
+    assert text.startswith("# Speed\n\n<!-- peers -->\n| model, px |")
+    assert text.endswith("\n![Ratios](peers.png)\n<!-- /peers -->\n\nWhy.\n")
+    assert "\nThese rows: processor time of a processor with AVX2.\n" in text
+    assert [line.split(" | ")[:2] for line in text.splitlines() if line.startswith("| tiny")] == [
+        ["| tiny 128", "an image encoded"],
+        ["| tiny 64", "an image encoded"],
+        ["| tiny 64", "one click on it"],
+        ["| tiny 64", "1,024 clicks to logits"],
+        ["| tiny 64", "a frame, 1 object"],
+        ["| tiny 64", "a frame, 4 objects"],
+        ["| tiny 64", "a frame, 16 objects"],
+        ["| tiny 64", "a frame, 4 prompted frames"],
+        ["| tiny 64", "a frame of 200, 4 objects"],
+        ["| tiny 64", "import, build, read the weights"],
+    ]
+    assert "| 50 % of Python, torch and reading |" in text
+    assert (page.parent / "peers.png").read_bytes() == (tmp_path / "peers.png").read_bytes()
+    run("--rows", "--clock", "cpu", "--docs", str(page))
+    assert page.read_text() == text
+
+
+@pytest.mark.parametrize("page", [PAGE.replace("<!-- peers", "<!--"), PAGE + PAGE, "".join(PAGE.splitlines()[::-1])])
+def test_a_page_without_a_place_is_named_before_anything_runs(run, tmp_path, page):
+    (tmp_path / "speed.md").write_text(page)
+    with pytest.raises(ValueError, match=r"speed\.md needs a line <!-- peers --> and after it a line <!-- /peers -->"):
+        run("--rows", "encode", "--docs", str(tmp_path / "speed.md"))
+    assert not list(tmp_path.glob("*.json"))
+    assert (tmp_path / "speed.md").read_text() == page
+
+
+def test_a_page_needs_rows(run, tmp_path):
+    (tmp_path / "speed.md").write_text(PAGE)
+    with pytest.raises(ValueError, match="has no rows for"):
+        run("--rows", "--docs", str(tmp_path / "speed.md"))
+    assert (tmp_path / "speed.md").read_text() == PAGE
+
+
+def test_the_machine_says_its_instructions(work, monkeypatch):
+    import peer_worker
+    import torch
+
+    monkeypatch.setenv("MKL_ENABLE_INSTRUCTIONS", "AVX2")
+    said = peer_worker.machine({"threads": torch.get_num_threads()})["end"]()["hardware"]
+    assert said.endswith(f", {torch.backends.cpu.get_cpu_capability()}, MKL_ENABLE_INSTRUCTIONS=AVX2")
+
+
+def test_rows_of_several_machines_say_which(script):
+    report = sys.modules["peer_report"]
+    rows = [
+        {"row": "encode", "model": "tiny", "size": 64, "hardware": "one"},
+        {"row": "click", "model": "tiny", "size": 64, "hardware": "other"},
+        {"row": "video1", "model": "tiny", "size": 64},
+    ]
+    assert report.caption(rows, "wall") == (
+        "\ntiny 64 encode: time on the clock of one.\n\ntiny 64 click: time on the clock of other.\n"
+    )
+    assert report.caption(rows[2:], "cpu") == ""
 
 
 def test_answers_of_different_shapes_are_no_comparison(script):

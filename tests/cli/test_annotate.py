@@ -48,7 +48,7 @@ def test_accounts_are_made(tmp_path: Path, piped: None, capsys: pytest.CaptureFi
     [
         (["annotate", "--host", "0.0.0.0"], "--accounts"),
         (["annotate", "--every", "0"], "--every"),
-        (["annotate", "--jobs", "-1"], "--jobs"),
+        (["annotate", "--jobs", "-1"], "jobs must be 0 or more"),
         (["annotate", "--proxy", "proxy.example"], "proxy.example"),
         (["annotate", "no.mp4", "--port", "0"], "no.mp4"),
         (["annotate", "--host", "203.0.113.1", "--accounts"], "--port"),  # an address of somebody else

@@ -57,7 +57,7 @@ class Workers:
 def real(tmp_path: Path, tiny: Sam2) -> Iterator[Served]:
     """A server with a real pool, and jobs that are worked on."""
     model = str(save(tiny, tmp_path / "tiny.safetensors"))
-    app = create_app(ServerSettings(tmp_path / "workspace", workers=0, runners=1, model=model))
+    app = create_app(ServerSettings(tmp_path / "workspace", workers=0, jobs=1, model=model))
     with TestClient(app, HOST) as running:
         assert running.portal is not None
         yield Served(app, StubPool(), app.state.serving, {}, running.portal)
@@ -181,7 +181,7 @@ def hostile(tmp_path: Path) -> dict[str, bytes]:
 
 
 def test_hostile_files_fail_with_a_sentence_and_leave_nothing(tmp_path: Path):
-    with served(tmp_path, runners=2) as one:
+    with served(tmp_path, jobs=2) as one:
         client, project = one.client(), one.project()
         for name, content in hostile(tmp_path).items():
             answer = client.post(f"/api/projects/{project}/videos", files={"file": (name, content)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from masklet.inference import saving
+from masklet.inference.history import History
 from masklet.inference.options import SessionOptions
+from masklet.inference.saved_history import SavedHistory
 from masklet.inference.session import VideoSession
 from masklet.inference.session_file import SessionFile
 from masklet.model.sam2 import Sam2
@@ -46,6 +49,18 @@ def session(tiny: Sam2, frames: list[np.ndarray], tmp_path: Path) -> VideoSessio
     return VideoSession(frames, tiny, options=ALONE, autosave=tmp_path / "session")
 
 
+def sizes_are_sums(session: VideoSession) -> bool:
+    """Whether each event of a file takes what its rows take."""
+    assert session._autosaved is not None
+    with closing(sqlite3.connect(session._autosaved.file.path)) as file:
+        rows = file.execute(
+            """SELECT bytes, length(objects) + coalesce(
+                (SELECT sum(40 + coalesce(length(value), 0)) FROM replaced WHERE event = number), 0
+            ) FROM events"""
+        ).fetchall()
+    return all(kept == summed for kept, summed in rows)
+
+
 STEPS = st.lists(st.sampled_from(["undo", "undo", "redo", "kill"]), max_size=8)
 
 
@@ -66,6 +81,7 @@ def test_it_is_as_if_nothing_had_been(
     kept = VideoSession(frames, tiny, options=ALONE, autosave=tmp_path_factory.mktemp("kept") / "session")
 
     def same() -> None:
+        assert sizes_are_sums(kept)
         assert state(kept) == state(plain)
         assert [(e.kind, e.object_id, e.frame, e.last) for e in kept.history] == [
             (e.kind, e.object_id, e.frame, e.last) for e in plain.history
@@ -226,6 +242,38 @@ def test_it_is_bounded(tiny: Sam2, frames: list[np.ndarray], tmp_path: Path, aga
     while other.undone:
         other.redo()
     assert state(other) == state(session)
+
+
+def test_a_save_costs_the_same_however_long_a_propagation_has_become():
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute(
+        """CREATE TABLE entries (
+            object INTEGER, kind TEXT, frame INTEGER, value BLOB NOT NULL, PRIMARY KEY (object, kind, frame)
+        ) WITHOUT ROWID"""
+    )
+    past, history = SavedHistory(connection, 3, 10**9), History({}, 3, 10**9)
+    run, steps = history.start(), 0
+    history.moves.append("done")
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def cost(t: int) -> int:
+        """Instructions of SQLite for a frame more."""
+        before = steps
+        history.tracked(run, t, reverse=False)
+        past.begin(history, [])
+        past.replace_frames((1, "shown"), [t])
+        assert past.end() == (1, 0)
+        history.saved(1, 0)
+        return steps - before
+
+    connection.set_progress_handler(count, 1)
+    costs = [cost(t) for t in range(300)]
+    assert costs[299] < 1.2 * costs[10]
+    assert [(e.frame, e.last) for e in past.events()[0]] == [(0, 299)]
 
 
 def test_none_is_kept_where_none_is_wanted(tiny: Sam2, frames: list[np.ndarray], tmp_path: Path, again: Again):

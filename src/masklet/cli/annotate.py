@@ -71,8 +71,6 @@ def annotate(
     from ..checkpoints.registry import find
     from ..data_engine.server_settings import ServerSettings, metrics_token, start_token
 
-    if jobs < 0:
-        raise ValueError(f"--jobs must be 0 or more, got {jobs}")
     settings = ServerSettings(
         workspace.expanduser(),
         database or os.environ.get("MASKLET_DATABASE"),

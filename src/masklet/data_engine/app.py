@@ -114,7 +114,7 @@ def _serving(settings: ServerSettings, pool: Pool | None) -> Serving:
         database=database,
         workspace=workspace,
         pool=pool or ModelPool(database, workspace, settings.database, settings.workers),
-        runner=JobRunner(database, workspace, metrics, settings.runners, settings.export_days),
+        runner=JobRunner(database, workspace, metrics, settings.jobs, settings.export_days),
         cookie=SignInCookie(workspace.secret()),
         packs=OpenPacks(workspace),
         metrics=metrics,

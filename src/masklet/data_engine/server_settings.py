@@ -27,7 +27,7 @@ class ServerSettings:
         proxies: Addresses and networks of proxies, whose word on who asks, and whether by https, is taken; it always is
             on this machine.
         workers: Model workers that the server starts itself; 0: only such as run elsewhere.
-        runners: Jobs (arriving videos, exports ...) that the server works on at a time; 0: none.
+        jobs: Arriving videos, automatic masklets, exports and imports that it works on at a time; 0: none.
         export_days: How long the archives of exports stay, unless somebody keeps one.
         model: Model of new projects.
         language: Language of the page until a user chooses.
@@ -50,7 +50,7 @@ class ServerSettings:
     known_hosts: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
     workers: int = 1
-    runners: int = 1
+    jobs: int = 1
     export_days: float = 7.0
     model: str = "nano"
     language: Language = "en"
@@ -71,7 +71,7 @@ class ServerSettings:
         for proxy in self.proxies:
             if not _is_network(proxy):
                 raise ValueError(f"got {proxy!r} as a proxy, expected its address, or a network such as 172.30.8.0/24")
-        for name in ("workers", "runners"):
+        for name in ("workers", "jobs"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
         if not 0 < self.export_days <= _MOST_DAYS:

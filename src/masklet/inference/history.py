@@ -59,7 +59,7 @@ Move = Literal["done", "undone", "redone"]
 class Backing(Protocol):
     """A file that the session is kept in."""
 
-    def settle(self) -> None:
+    def save_tracked(self) -> None:
         """Save the frames that were tracked, before something else is done: they are an event of their own."""
         ...
 
@@ -173,7 +173,7 @@ class History:
         """End the event of the run that is going on; the run itself may go on with another."""
         if self._open is not None:
             if self.unsaved and self._backing is not None:
-                self._backing.settle()
+                self._backing.save_tracked()
             event, before = self._open
             self._open = None
             self._add(event, before)

@@ -41,6 +41,7 @@ class SavedHistory:
     def __init__(self, connection: sqlite3.Connection, levels: int, most_bytes: int) -> None:
         self._connection, self._levels, self._most_bytes = connection, levels, most_bytes
         self._current: int | None = None
+        self._added = 0  # bytes of rows that the current event got since it began or was saved last
         for table in _TABLES:
             connection.execute(table)
 
@@ -59,6 +60,7 @@ class SavedHistory:
                 nobody knows which changed what, and all are forgotten.
             objects: What the file has.
         """
+        self._added = 0
         moves = history.moves
         newest = next(reversed(history.events), None)
         if not moves:
@@ -86,36 +88,41 @@ class SavedHistory:
         beside = (undone or 0) - 1 if back else (done or 0) + 1
         self._current = beside if known is None else known
         self._forget([self._current])
-        row = (self._current, back, json.dumps(_plain(event)), json.dumps(objects))
-        self._connection.execute("INSERT INTO events VALUES (?, ?, ?, ?, 0)", row)
+        text = json.dumps(objects)
+        row = (self._current, back, json.dumps(_plain(event)), text, len(text))
+        self._connection.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?)", row)
 
     def replace_frames(self, key: tuple[int, str], frames: Iterable[int]) -> None:
         """Before values of a table of an object are written or deleted; the first time counts."""
-        if self._current is not None:
-            self._connection.executemany(
+        if self._current is None:
+            return
+        for t in frames:
+            row = (self._current, *key, t)
+            new = self._connection.execute(
                 """INSERT OR IGNORE INTO replaced VALUES (
                     ?1, ?2, ?3, ?4, (SELECT value FROM entries WHERE object = ?2 AND kind = ?3 AND frame = ?4)
                 )""",
-                ((self._current, *key, t) for t in frames),
-            )
+                row,
+            ).rowcount
+            if new:
+                self._added += self._bytes(*row)
 
     def replace_all(self, key: tuple[int, str]) -> None:
         """Before a whole table is deleted."""
         if self._current is not None:
+            before = self._bytes(self._current, *key)
             self._connection.execute(
                 """INSERT OR IGNORE INTO replaced
                 SELECT ?, object, kind, frame, value FROM entries WHERE object = ? AND kind = ?""",
                 (self._current, *key),
             )
+            self._added += self._bytes(self._current, *key) - before
 
     def end(self) -> tuple[int, int]:
         """After a state was written: keep the bounds. How many events there are that were done, and undone."""
         if self._current is not None:
             self._connection.execute(
-                """UPDATE events SET bytes = length(objects) + (
-                    SELECT coalesce(sum(40 + coalesce(length(value), 0)), 0) FROM replaced WHERE event = number
-                ) WHERE number = ?""",
-                (self._current,),
+                "UPDATE events SET bytes = bytes + ? WHERE number = ?", (self._added, self._current)
             )
         rows = self._connection.execute("SELECT number, undone, bytes FROM events ORDER BY number").fetchall()
         total, gone = sum(size for _, _, size in rows), []
@@ -162,7 +169,9 @@ class SavedHistory:
         )
         run("UPDATE replaced SET value = NULL WHERE event = ?", (number,))
         many("INSERT OR REPLACE INTO replaced VALUES (?, ?, ?, ?, ?)", there)
-        run("UPDATE events SET undone = ?, objects = ? WHERE number = ?", (back, json.dumps(objects), number))
+        now = json.dumps(objects)
+        size = len(now) + self._bytes(number)
+        run("UPDATE events SET undone = ?, objects = ?, bytes = ? WHERE number = ?", (back, now, size, number))
         self._current = number
         return [(i, place, orders) for i, place, orders in json.loads(text)]
 
@@ -171,6 +180,14 @@ class SavedHistory:
             f"SELECT {which}(number) FROM events WHERE undone = ?", (undone,)
         ).fetchone()
         return number
+
+    def _bytes(self, event: int, *key: int | str) -> int:
+        """What rows of an event take: all of them, or those of an object, a table of it, a frame of that."""
+        which = "".join(f" AND {column} = ?" for column, _ in zip(("object", "kind", "frame"), key, strict=False))
+        (size,) = self._connection.execute(
+            f"SELECT sum(40 + coalesce(length(value), 0)) FROM replaced WHERE event = ?{which}", (event, *key)
+        ).fetchone()
+        return size or 0
 
     def _forget(self, numbers: Iterable[int]) -> None:
         for number in list(numbers):

@@ -98,7 +98,7 @@ class Autosave:
         self.file.write(self._changed(), self._parts.tracks, self._parts.history)
         self._last = now
 
-    def settle(self) -> None:
+    def save_tracked(self) -> None:
         """Write the frames that were tracked; the tag is for what is done next, and goes with that."""
         changed = {name: value for name, value in self._changed().items() if name != "tag"}
         self.file.write(changed, self._parts.tracks, self._parts.history)
