@@ -151,7 +151,8 @@ class MemoryReader:
     def _attention(self, keys: MemoryKeys, selection: Selection) -> Callable[[int], Attend]:
         """Attention to the memory of an object, by layer."""
         if (split := self._split) is not None and split.pays(selection):
-            return partial(partial, split.attend, split.read(selection))
+            tokens = split.read(selection)
+            return lambda layer: partial(split.attend, tokens, layer)
         memory = keys.read(selection)
         room = memory.values.new_empty(self.heads, len(memory.values), keys.head_width)
 

@@ -29,7 +29,7 @@ from .streamed_attention import LOWEST
 
 SIDE = 8  # of a block, in places: scores of seven maps and 512 queries take 0.9 MB
 QUERIES = 512
-PAYS = 1.25  # times less arithmetic: five maps of 64x64 at 256 channels, none of 32x32
+PAYS = 1.18  # times less arithmetic: seven maps of 32x32 at 256 channels, four of 64x64
 FAR = 1e30  # a sum of weights above it says that the shift was too small
 
 
