@@ -95,7 +95,7 @@ class MemoryReader:
             self.layers = [Folded.of(layer) for layer in attention.layers if isinstance(layer, MemoryAttentionLayer)]
         self.heads = self.layers[0].layer.cross_attention.heads
         self.native = attention.head_width == model.config.memory_width  # torch's kernel: keys as wide as values
-        self.splits = pool == 1 and SplitRotary.suits(attention.head_width, model.config.memory_width)
+        self.splits = pool == 1 and attention.head_width > model.config.memory_width
         self._keys: MemoryKeys | None = None
         self._split: SplitRotary | None = None
         self._look: Look | None = None

@@ -29,7 +29,9 @@ from .streamed_attention import LOWEST
 
 SIDE = 8  # of a block, in places: scores of seven maps and 512 queries take 0.9 MB
 QUERIES = 512
-PAYS = 1.18  # times less arithmetic: seven maps of 32x32 at 256 channels, four of 64x64
+PAYS = 1.18
+"""It is taken where it needs so many times less arithmetic: at 256 channels for seven maps of 32x32, where it took 1.06
+(AVX-512) to 1.11 (AVX2) times less time, and for four of 64x64; with seven of these it was 1.2 to 1.3."""
 FAR = 1e30  # a sum of weights above it says that the shift was too small
 
 
@@ -81,17 +83,8 @@ class SplitRotary:
         self.columns = _turned(pairs[..., :half], turns[:w, :half])
         self.rows = _turned(pairs[..., half:], turns[::w, half:])
 
-    @staticmethod
-    def suits(head_width: int, memory_width: int) -> bool:
-        """Whether it may be the faster way here: keys wider than the memory, and AVX2 rather than AVX-512.
-
-        With AVX2 it took 1.18 times less than :mod:`~masklet.model.streamed_attention` for seven maps of 64x64, with
-        AVX-512 1.07: products so flat gain less from wide registers (docs/performance.md).
-        """
-        return head_width > memory_width and torch.backends.cpu.get_cpu_capability() == "AVX2"
-
     def pays(self, selection: Selection) -> bool:
-        """Whether there are maps enough to be worth ``A`` and ``B``."""
+        """Whether it is the faster way: keys are wider than memory, and maps enough to be worth ``A`` and ``B``."""
         (h, w), d, m = self.keys.size, self.keys.head_width, self.keys.weight.shape[1]
         tokens = len(selection.maps) * h * w
         return tokens * (d + m) > PAYS * (tokens * 3 * (m + 1) + (h + w) * (m + 1) * d // 2)
