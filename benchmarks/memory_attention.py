@@ -6,6 +6,11 @@ Model, input size, objects. Memory is full and gets a new map with every frame, 
 the others. Processor time on one thread, the three in turns; speed does not depend on the weights, which are random.
 The readable form takes objects as sessions gave them to it: in one batch up to 512 pixels, else one by one. The
 official code (PyPI ``sam2``) takes them one by one, and gets its memory as tokens, which the others make.
+
+    python benchmarks/memory_attention.py --split nano:384:1 sam2.1_hiera_tiny:512:1 sam2.1_hiera_tiny:1024:1
+
+Instead: kept keys over the split rotary code, each made to serve whatever the processor and the number of maps: for
+cross-attention of one layer, for memory attention and for a whole frame (encoded, read, decoded, remembered).
 """
 
 from __future__ import annotations
@@ -15,6 +20,8 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any, TypeVar
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -23,13 +30,16 @@ from masklet.baselines.official_sam2 import OfficialTracker
 from masklet.evaluation.hardware import hardware
 from masklet.inference.engine import BATCHED_SIDE
 from masklet.inference.track import stack_selections
+from masklet.model import split_rotary
 from masklet.model.config import CONFIGS, with_image_size
+from masklet.model.frame_encoder import FrameEncoder
 from masklet.model.memory_bank import MemoryBank
-from masklet.model.memory_reader import MemoryReader
+from masklet.model.memory_reader import PIECE, Attend, MemoryReader
 from masklet.model.position import sine_map
-from masklet.model.sam2 import Sam2, build
-from masklet.structures import FrameFeatures, MemoryEntry, Selection
+from masklet.model.sam2 import Sam2, build, no_prompt
+from masklet.structures import FrameFeatures, MemoryEntry, Prompts, Selection
 
+Result = TypeVar("Result")
 Way = Callable[[FrameFeatures, list[Selection]], Tensor]
 
 
@@ -98,11 +108,76 @@ def measure(name: str, size: int, objects: int) -> None:
     )
 
 
+def compare_split(name: str, size: int, objects: int) -> None:
+    """Print one row: kept keys over the split rotary code."""
+    model = build(with_image_size(CONFIGS[name], size))
+    side, width = size // 16, model.config.width
+    readers = MemoryReader(model), MemoryReader(model)
+    readers[0].splits, readers[1].splits = False, True
+    banks = [MemoryBank(model.limits) for _ in range(objects)]
+    warm, repeats = model.limits.recent_pointers + 1, 9 if size < 500 else 7 if size < 1000 else 3
+    for t in range(warm):
+        for bank in banks:
+            bank.write(t, entry(model), prompted=t == 0)
+    image, prompts = torch.randn(1, 3, size, size), no_prompt(objects, model.device)
+    encoder = FrameEncoder(model)
+    rest, _ = timed(remember, model, encoder, image, prompts)
+    layers: list[tuple[float, float]] = []
+    whole: list[tuple[float, float]] = []
+    difference = 0.0
+    for t in range(warm, warm + repeats + 1):
+        features = FrameFeatures(torch.randn(1, width, side, side), torch.empty(0), torch.empty(0))
+        selections, query = [bank.read(t) for bank in banks], torch.randn(side * side, width) / 8
+        (kept, one), (split, other) = (timed(reader.condition, features, selections) for reader in readers)
+        whole.append((kept, split))
+        difference = max(difference, float((one - other).abs().max()))
+        attends = [reader._attention(reader._begin(features.embedding)[0], selections[0])(0) for reader in readers]
+        (kept, _), (split, _) = (timed(pieces, attend, query) for attend in attends)
+        layers.append((kept, split))
+        for bank in banks:
+            bank.write(t, entry(model), prompted=False)
+    rows = layers[1:], whole[1:], [(a + rest, b + rest) for a, b in whole[1:]]
+    cells = " | ".join(spread([a / b for a, b in row]) for row in rows)
+    print(f"| {name} | {size} | {objects} | {cells} | {difference:.0e} | {readers[0].nbytes / 2**20:.0f} |", flush=True)
+
+
+def remember(model: Sam2, encoder: FrameEncoder, image: Tensor, prompts: Prompts) -> None:
+    """What a frame costs besides memory attention."""
+    features = encoder(image)
+    model.encode_memory(features, model.predict(features, Selection(), prompts))
+
+
+def pieces(attend: Attend, query: Tensor) -> None:
+    """A layer's attention to memory as the reader asks for it."""
+    for piece in query.split(PIECE):
+        attend(piece)
+
+
+def timed(call: Callable[..., Result], *arguments: Any) -> tuple[float, Result]:
+    """Processor seconds, and what the call gave."""
+    began = time.process_time()
+    result = call(*arguments)
+    return time.process_time() - began, result
+
+
+def spread(ratios: list[float]) -> str:
+    """Median, least and most."""
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+
+
 def main() -> None:
     """Measure what the command line names."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    print(f"{hardware()}; factors: median (least to most)")
+    print(f"{hardware()}; {torch.backends.cpu.get_cpu_capability()}; factors: median (least to most)")
+    if sys.argv[1:2] == ["--split"]:
+        print("| model | px | objects | kept keys / split: a layer | memory attention | frame | difference | MiB |")
+        print("|" + "---|" * 8)
+        with torch.inference_mode(), patch.object(split_rotary, "PAYS", 0.0):
+            for argument in sys.argv[2:]:
+                name, size, objects = argument.split(":")
+                compare_split(name, int(size), int(objects))
+        return
     print(
         "| model | px | objects | fast, ms | readable / fast | official / fast | largest difference | kept keys, MiB |"
     )

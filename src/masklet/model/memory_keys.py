@@ -111,14 +111,19 @@ class MemoryKeys:
         biases = [cell + added * (slot == PROMPTED_SLOT) for slot, _ in maps]
         tails = None
         if selection.pointers:
-            pointers = self.tokens(replace(selection, maps=()))
-            tails = by_head((pointers.values + pointers.codes)[0] @ self.weight + self.bias, self.heads)
-            parts.append(pointers.values[0])
+            tails, pointers = self.pointers(selection)
+            parts.append(pointers)
             biases.append(0.0)
         bias = None
         if any(biases):
             bias = torch.cat([p.new_full((len(p),), b) for p, b in zip(parts, biases, strict=True)])
         return Memory(maps, torch.cat(parts), tails, bias)
+
+    def pointers(self, selection: Selection) -> tuple[Float[Tensor, "layers heads p d"], Float[Tensor, "p m"]]:
+        """Keys in each layer and values of the pointers of a selection."""
+        pointers = self.tokens(replace(selection, maps=()))
+        tails = by_head((pointers.values + pointers.codes)[0] @ self.weight + self.bias, self.heads)
+        return tails, pointers.values[0]
 
     def lay(self, memory: Memory, layer: int, keys: Float[Tensor, "heads k d"]) -> None:
         """Write the keys of a layer one after the other into ``keys``."""

@@ -8,14 +8,16 @@ The readable form is :mod:`~masklet.model.memory_attention`. What saves work, no
 - After self-attention a query needs no other: they go in pieces from cross-attention to MLP, and scores exist in tiles
   only (:mod:`~masklet.model.streamed_attention`).
 - Up to its first look at memory a frame is the same for every object.
+- Where it pays, there are no keys at all (:mod:`~masklet.model.split_rotary`).
 
 ``pool`` is an approximation on top.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -27,9 +29,13 @@ from .memory_attention import INPUT_POSITION_SCALE, MemoryAttentionLayer
 from .memory_keys import Memory, MemoryKeys, by_head, turn
 from .position import sine_map
 from .sam2 import Sam2
+from .split_rotary import SplitRotary
 from .streamed_attention import streamed_attention
 
 PIECE = 1024  # queries
+
+Attend = Callable[[Tensor], Tensor]
+"""From rotated queries [q c] to what each head sees of the memory [q attended]."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,9 @@ class MemoryReader:
             self.layers = [Folded.of(layer) for layer in attention.layers if isinstance(layer, MemoryAttentionLayer)]
         self.heads = self.layers[0].layer.cross_attention.heads
         self.native = attention.head_width == model.config.memory_width  # torch's kernel: keys as wide as values
+        self.splits = pool == 1 and attention.head_width > model.config.memory_width
         self._keys: MemoryKeys | None = None
+        self._split: SplitRotary | None = None
         self._look: Look | None = None
 
     @staticmethod
@@ -104,7 +112,7 @@ class MemoryReader:
 
     def clear(self) -> None:
         """Let go of everything that is kept."""
-        self._keys = self._look = None
+        self._keys = self._split = self._look = None
 
     @torch.inference_mode()
     @torch.autocast("cpu", enabled=False)
@@ -121,7 +129,7 @@ class MemoryReader:
                 rows.append(self.model.condition(features, selection)[0].flatten(1).T.to(self.model.dtype))
             else:
                 keys, look = self._begin(features.embedding)
-                rows.append(self._conditioned(keys, look, keys.read(selection)))
+                rows.append(self._conditioned(keys, look, selection))
         return torch.stack(rows).transpose(1, 2).unflatten(2, features.embedding.shape[-2:])
 
     def _begin(self, embedding: Float[Tensor, "1 c h w"]) -> tuple[MemoryKeys, Look]:
@@ -131,6 +139,7 @@ class MemoryReader:
             crosses = [folded.layer.cross_attention for folded in self.layers]
             theta = self.model.memory_attention.theta
             self._keys = MemoryKeys(self.model.memory_tokens, crosses, theta, (h, w), self.pool)
+            self._split = SplitRotary(self._keys) if self.splits else None
         if self._look is None or self._look.embedding is not embedding:
             self._keys.next_frame()
             x = embedding.to(self.model.dtype) + INPUT_POSITION_SCALE * sine_map(h, w, c).to(self.model.dtype)
@@ -139,17 +148,30 @@ class MemoryReader:
             self._look = Look(embedding, x, self._query(self.layers[0], x, self._keys.turns))
         return self._keys, self._look
 
-    def _conditioned(self, keys: MemoryKeys, look: Look, memory: Memory) -> Float[Tensor, "n c"]:
-        x, query, head_width = look.x.clone(), look.query, keys.head_width
-        room = x.new_empty(self.heads, len(memory.values), head_width)
+    def _attention(self, keys: MemoryKeys, selection: Selection) -> Callable[[int], Attend]:
+        """Attention to the memory of an object, by layer."""
+        if (split := self._split) is not None and split.pays(selection):
+            tokens = split.read(selection)
+            return lambda layer: partial(split.attend, tokens, layer)
+        memory = keys.read(selection)
+        room = memory.values.new_empty(self.heads, len(memory.values), keys.head_width)
+
+        def laid(layer: int) -> Attend:
+            keys.lay(memory, layer, room)
+            return partial(self._attend_memory, memory, room)
+
+        return laid
+
+    def _conditioned(self, keys: MemoryKeys, look: Look, selection: Selection) -> Float[Tensor, "n c"]:
+        x, query, attention = look.x.clone(), look.query, self._attention(keys, selection)
         hidden = x.new_empty(min(PIECE, len(x)), self.model.config.attention_hidden)
         for number, folded in enumerate(self.layers):
             if number:
                 x = self._attend_inside(folded, x, keys.turns)
                 query = self._query(folded, x, keys.turns)
-            keys.lay(memory, number, room)
+            attend = attention(number)
             for piece, asked in zip(x.split(PIECE), query.split(PIECE), strict=True):
-                piece += F.linear(self._attend_memory(asked, room, memory), *folded.out)
+                piece += F.linear(attend(asked), *folded.out)
                 self._mlp(folded.layer, piece, hidden[: len(piece)])
         return self.model.memory_attention.norm(x)
 
@@ -175,7 +197,7 @@ class MemoryReader:
         return x + folded.layer.self_attention.out(y[0].transpose(0, 1).flatten(1))
 
     def _attend_memory(
-        self, query: Float[Tensor, "q c"], keys: Float[Tensor, "heads k d"], memory: Memory
+        self, memory: Memory, keys: Float[Tensor, "heads k d"], query: Float[Tensor, "q c"]
     ) -> Float[Tensor, "q attended"]:
         """What each head sees of the memory, not projected."""
         queries, values, bias = by_head(query, self.heads), memory.values, memory.bias

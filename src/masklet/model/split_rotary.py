@@ -1,0 +1,180 @@
+"""Memory attention without keys: the rotary code splits into a part of the column and a part of the row of a key.
+
+The first half of the channel pairs turns with x alone, the second with y alone (:mod:`~masklet.model.rope`). With the
+key projection ``k = W m + b`` of a memory ``m`` (its place and time codes added), the score of a rotated query at
+column ``x`` and row ``y`` is
+
+    q . R(x, y) (W m + b) = (A[x] + B[y]) . (m, 1)
+
+where ``A[x] = (W b)^T R(x)^T q_x`` takes the first half of the query's channels and ``B[y]`` the second. Both are as
+wide as the memory and one more: for tiny, 65 channels instead of the 256 of a key. They cost a query
+``(w + h) (m + 1) d`` multiply-adds in all, and scores ``2 (m + 1)`` a token instead of ``d``. No key is made or kept.
+
+Scores come block by block: of the tokens of a block, all that share a column take its ``A`` in one product, then all
+that share a row add its ``B`` in another. Shift and sum of the softmax are a channel of these products as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from ..structures import Selection
+from .memory_bank import PROMPTED_SLOT
+from .memory_keys import MemoryKeys, by_head
+from .streamed_attention import LOWEST
+
+SIDE = 8  # of a block, in places: scores of seven maps and 512 queries take 0.9 MB
+QUERIES = 512
+PAYS = 1.18
+"""It is taken where it needs so many times less arithmetic: at 256 channels for seven maps of 32x32, where it took 1.06
+(AVX-512) to 1.11 (AVX2) times less time, and for four of 64x64; with seven of these it was 1.2 to 1.3."""
+FAR = 1e30  # a sum of weights above it says that the shift was too small
+
+
+@dataclass(frozen=True)
+class Block:
+    """The tokens of all maps in a rectangle of places.
+
+    Attributes:
+        x: Its columns.
+        y: Its rows.
+        keys: Memory with its codes, and a one: ``e = m + 1`` channels.
+        values: Memory and a one, times what its map counts.
+    """
+
+    x: slice
+    y: slice
+    keys: Float[Tensor, "px f py e"]
+    values: Float[Tensor, "e t"]
+
+
+@dataclass(frozen=True)
+class SplitMemory:
+    """What a frame reads of one object.
+
+    Attributes:
+        blocks: The maps.
+        tails: Keys of the pointers in each layer, not rotated; None: no pointers.
+        pointers: Values of the pointers, and a one.
+    """
+
+    blocks: tuple[Block, ...]
+    tails: Float[Tensor, "layers heads p d"] | None
+    pointers: Float[Tensor, "e p"] | None
+
+
+class SplitRotary:
+    """Cross-attention to maps of one size.
+
+    Args:
+        keys: The projections, the rotation and the codes of the maps.
+    """
+
+    def __init__(self, keys: MemoryKeys) -> None:
+        self.keys, w = keys, keys.size[1]
+        weight = by_head(torch.cat([keys.weight, keys.bias], 1), keys.heads)  # [layers heads e d]
+        pairs = torch.view_as_complex(weight.unflatten(-1, (-1, 2)).contiguous())
+        turns, half = keys.turns[:, 0], keys.turns.shape[-1] // 2
+        self.half = 2 * half
+        self.columns = _turned(pairs[..., :half], turns[:w, :half])
+        self.rows = _turned(pairs[..., half:], turns[::w, half:])
+
+    def pays(self, selection: Selection) -> bool:
+        """Whether it is the faster way: keys are wider than memory, and maps enough to be worth ``A`` and ``B``."""
+        (h, w), d, m = self.keys.size, self.keys.head_width, self.keys.weight.shape[1]
+        tokens = len(selection.maps) * h * w
+        return tokens * (d + m) > PAYS * (tokens * 3 * (m + 1) + (h + w) * (m + 1) * d // 2)
+
+    def read(self, selection: Selection) -> SplitMemory:
+        """Tokens of a selection that has maps."""
+        (h, w), dtype, tokens = self.keys.size, self.keys.weight.dtype, self.keys.tokens
+        slots = torch.tensor([slot for slot, _ in selection.maps])
+        maps = [entry.features for _, entry in selection.maps if entry.features is not None]
+        assert len(maps) == len(slots), "a selected memory map was dropped"
+        values = torch.cat(maps).to(dtype).flatten(2).transpose(1, 2)  # [f n m]
+        keys = _with_one(values + self.keys.places + tokens.time[slots][:, None])
+        counts = torch.ones(len(slots), dtype=dtype)
+        counts[slots == PROMPTED_SLOT] = torch.tensor(tokens.prompted_bias, dtype=dtype).exp()
+        values = _with_one(values) * counts[:, None, None]
+        keys, values = (part.unflatten(1, (h, w)).permute(2, 0, 1, 3) for part in (keys, values))  # [w f h e]
+        blocks = []
+        for left in range(0, w, SIDE):
+            for top in range(0, h, SIDE):
+                x, y = slice(left, min(left + SIDE, w)), slice(top, min(top + SIDE, h))
+                blocks.append(Block(x, y, keys[x, :, y].contiguous(), values[x, :, y].flatten(0, 2).T.contiguous()))
+        if not selection.pointers:
+            return SplitMemory(tuple(blocks), None, None)
+        tails, pointers = self.keys.pointers(selection)
+        return SplitMemory(tuple(blocks), tails, _with_one(pointers).T)
+
+    def attend(self, memory: SplitMemory, layer: int, query: Float[Tensor, "q c"]) -> Float[Tensor, "q attended"]:
+        """What each head of a layer sees of the memory, not projected; ``query`` is scaled and rotated."""
+        heads = []
+        room = query.new_empty(memory.blocks[0].keys[..., 0].numel() * min(QUERIES, len(query)))
+        for head, rows in enumerate(by_head(query, self.keys.heads)):
+            tails = None if memory.tails is None else memory.tails[layer, head]
+            weights = self.columns[layer, head], self.rows[layer, head]
+            heads.append(torch.cat([self._piece(part.T, weights, memory, tails, room) for part in rows.split(QUERIES)]))
+        return torch.cat(heads, 1)
+
+    def _piece(
+        self,
+        query: Float[Tensor, "d q"],
+        weights: tuple[Tensor, Tensor],
+        memory: SplitMemory,
+        tails: Tensor | None,
+        room: Tensor,
+    ) -> Float[Tensor, "q m"]:
+        """Attention of one head for some of the queries."""
+        column, row = (
+            (weight.flatten(0, 1) @ part).unflatten(0, weight.shape[:2])  # [w e q], [h e q]
+            for weight, part in zip(weights, (query[: self.half], query[self.half :]), strict=True)
+        )
+        flat = None if tails is None else tails @ query
+        first = _scores(memory.blocks[0], column, row, room).amax(0)
+        row[:, -1] -= first
+        out = self._sums(memory, column, row, None if flat is None else flat - first, room)
+        if not bool((out[-1] < FAR).all()):  # some scores are far above those of the first block
+            more = torch.stack([_scores(block, column, row, room).amax(0) for block in memory.blocks]).amax(0)
+            if flat is not None:
+                more = torch.maximum(more, (flat - first).amax(0))
+            row[:, -1] -= more
+            out = self._sums(memory, column, row, None if flat is None else flat - first - more, room)
+        return (out[:-1] / out[-1]).T
+
+    @staticmethod
+    def _sums(
+        memory: SplitMemory, column: Tensor, row: Tensor, flat: Tensor | None, room: Tensor
+    ) -> Float[Tensor, "e q"]:
+        """Weighted sums of the values, and of the weights; scores come shifted."""
+        out = column.new_zeros(column.shape[1:])
+        for block in memory.blocks:
+            out.addmm_(block.values, _scores(block, column, row, room).clamp_(min=LOWEST).exp_())
+        if flat is not None and memory.pointers is not None:
+            out.addmm_(memory.pointers, flat.clamp_(min=LOWEST).exp_())
+        return out
+
+
+def _scores(block: Block, column: Tensor, row: Tensor, room: Tensor) -> Float[Tensor, "t q"]:
+    """Scores of a block, in ``room``."""
+    px, f, py, _ = block.keys.shape
+    scores = room[: px * f * py * column.shape[2]].view(px, f * py, -1)
+    torch.bmm(block.keys.flatten(1, 2), column[block.x], out=scores)
+    scores.view(px * f, py, -1).transpose(0, 1).baddbmm_(block.keys.flatten(0, 1).transpose(0, 1), row[block.y])
+    return scores.flatten(0, 1)
+
+
+def _turned(
+    pairs: Complex[Tensor, "layers heads e half"], turns: Complex[Tensor, "side half"]
+) -> Float[Tensor, "layers heads side e c"]:
+    """The projection to keys at each column or row."""
+    return torch.view_as_real(pairs[:, :, None] * turns[:, None]).flatten(-2)
+
+
+def _with_one(x: Float[Tensor, "*b n m"]) -> Float[Tensor, "*b n e"]:
+    """Tokens, and a channel of ones."""
+    return torch.cat([x, torch.ones_like(x[..., :1])], -1)
