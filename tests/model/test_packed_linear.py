@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from weakref import ref
 
 import pytest
 import torch
@@ -70,3 +71,27 @@ def test_operations_that_do_not_work_are_not_used(asked_again: None, monkeypatch
 def test_missing_operations_are_not_used(asked_again: None, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     assert PackedLinear.of(nn.Linear(8, 8), 8).weight is None
+
+
+def test_packed_weights_are_shared_until_the_layer_changes():
+    if not can_pack():
+        pytest.skip("this torch does not pack")
+    layer, x = nn.Linear(8, 8), torch.randn(2, 8)
+    first, second = PackedLinear.of(layer, 8), PackedLinear.of(layer, 8, gelu=True)
+    assert first.weight is second.weight
+    layer.weight.data += 1  # which no version counts
+    third = PackedLinear.of(layer, 8)
+    assert third.weight is not first.weight
+    with torch.inference_mode():
+        assert torch.allclose(third(x), layer(x), atol=1e-6)
+
+
+def test_packed_weights_go_with_the_last_who_has_them():
+    if not can_pack():
+        pytest.skip("this torch does not pack")
+    layer = nn.Linear(8, 8)
+    packed = PackedLinear.of(layer, 8).weight
+    assert packed is not None
+    kept = ref(packed)
+    del packed
+    assert kept() is None

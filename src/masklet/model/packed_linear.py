@@ -2,13 +2,14 @@
 
 BLAS lays a weight out anew at every call. torch packs weights itself when it compiles a model; the operations it has
 for that are private, so they are tried before they are used, and where they are missing or say something else the layer
-is called as it is.
+is called as it is. Sessions of a model share the packed weights, which go with the last of them.
 """
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary, ref
 
 import torch
 from jaxtyping import Float
@@ -41,7 +42,7 @@ class PackedLinear:
             return PackedLinear(layer, gelu=gelu)
         # With vectors of 256 bits oneDNN's GELU costs more than the pass that it saves (0.9 of the speed).
         fused = gelu and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-        return PackedLinear(layer, _pack(layer.weight, rows), gelu, fused)
+        return PackedLinear(layer, _packed(layer, rows), gelu, fused)
 
     def __call__(self, x: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
         """Apply it to the last axis; the layer's weights must not have changed."""
@@ -66,8 +67,25 @@ def can_pack() -> bool:
     return all(a.shape == b.shape and torch.allclose(a, b, atol=1e-5) for a, b in zip(got, wanted, strict=True))
 
 
+_Content = tuple[float, float]
+_SHARED: WeakKeyDictionary[nn.Linear, tuple[_Content, ref[Tensor]]] = WeakKeyDictionary()
+
+
+def _packed(layer: nn.Linear, rows: int) -> Tensor:
+    """Packed weights, which others may have too as long as the layer's are the same."""
+    weight = layer.weight.detach()
+    content = float(weight.sum()), float(weight.norm())  # sees changes that tensors do not count (``.data``)
+    if layer in _SHARED:
+        known, packed = _SHARED[layer][0], _SHARED[layer][1]()
+        if packed is not None and known == content:
+            return packed
+    packed = _pack(weight, rows)
+    _SHARED[layer] = content, ref(packed)
+    return packed
+
+
 def _pack(weight: Float[Tensor, "o i"], rows: int) -> Tensor:
-    return torch.ops.mkldnn._reorder_linear_weight(weight.detach(), rows)
+    return torch.ops.mkldnn._reorder_linear_weight(weight, rows)
 
 
 def _product(x: Float[Tensor, "*b i"], packed: Tensor, bias: Tensor | None, gelu: bool) -> Float[Tensor, "*b o"]:

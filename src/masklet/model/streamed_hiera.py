@@ -30,7 +30,7 @@ class StreamedHiera:
     """A trunk for images of any size whose sides are multiples of 32; gradients are not kept.
 
     Linear layers of all stages but the last, which has few tokens and the largest weights, are kept a second time,
-    packed: half to two thirds of the memory of the trunk's weights.
+    packed, where torch can: 52 MB more for tiny, 161 for base_plus, 597 for large. Encoders of one model share them.
 
     Args:
         trunk: Its weights must not change any more.
