@@ -40,7 +40,7 @@ class StreamedHiera:
         self._trunk = trunk
         packed = trunk.stage_ends[-2]
         self._blocks = [_Block.of(block, packed=i <= packed) for i, block in enumerate(trunk.blocks)]
-        self._position: Float[Tensor, "h w c"] | None = None
+        self._position: tuple[Tokens, WindowOrder] | None = None  # of the last size
 
     @staticmethod
     def serves(trunk: Hiera) -> bool:
@@ -53,24 +53,26 @@ class StreamedHiera:
     @torch.inference_mode()
     def __call__(self, image: Float[Tensor, "1 3 H W"]) -> list[Float[Tensor, "_ _ _"]]:
         """Maps at strides 4, 8, 16 and 32."""
-        x = self._trunk.patch(image)[0].permute(1, 2, 0)
-        height, width, _ = x.shape
-        position = self._position
-        if position is None or position.shape != x.shape:
-            self._position = position = self._trunk.position_map(height, width)[0].contiguous()
-        order = WindowOrder(height, width, self._blocks[0].window or max(height, width))
-        tokens = order.gather(x).add_(order.gather(position))
+        tokens, order = self._embed(image)
         maps = []
         for i, block in enumerate(self._blocks):
             if block.window not in (0, order.side):
-                x = order.scatter(tokens)
-                order = WindowOrder(order.height, order.width, block.window)
-                tokens = order.gather(x)
+                here, order = order, WindowOrder(order.height, order.width, block.window)
+                tokens = order.gather(here.scatter(tokens))
             tokens = block(tokens, order)
             order = order.halved() if block.opens_stage else order
             if i in self._trunk.stage_ends:
                 maps.append(order.scatter(tokens))
         return maps
+
+    def _embed(self, image: Float[Tensor, "1 3 H W"]) -> tuple[Tokens, WindowOrder]:
+        """Patches with their position codes."""
+        x = self._trunk.patch(image)[0].permute(1, 2, 0)
+        height, width, _ = x.shape
+        order = WindowOrder(height, width, self._blocks[0].window or max(height, width))
+        if self._position is None or self._position[1] != order:
+            self._position = order.gather(self._trunk.position_map(height, width)[0]), order
+        return order.gather(x).add_(self._position[0]), order
 
 
 @dataclass(frozen=True)
