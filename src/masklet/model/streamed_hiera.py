@@ -1,58 +1,36 @@
-"""Hiera for inference on a CPU: the numbers of :mod:`~masklet.model.hiera`, with less traffic to memory.
+"""Hiera for inference on a CPU: the numbers of :mod:`~masklet.model.hiera`, with less arithmetic and traffic to memory.
 
-A block runs from its first norm to the end of its MLP on one band of windows after the other, so that what lies between
-(queries, keys and values, the hidden layer of the MLP) stays in the cache and never exists for the whole map. Windows
-are cut from the narrow tokens rather than from queries, keys and values, and go back as a part of the residual sum.
+Tokens lie in the order of a stage's windows (:mod:`~masklet.model.window_order`). A block runs from its first norm to
+the end of its MLP on one band of windows after the other, so that what lies between (queries, keys and values, the
+hidden layer of the MLP) stays in the cache and never exists for the whole map. The zeros that fill windows at an edge
+are never made: all their keys are the same, so one of them stands for all.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .hiera import Hiera, HieraBlock
+from .packed_linear import PackedLinear
+from .window_order import Tiles, WindowOrder
 
 BAND = 2048  # tokens, about: less costs calls, more leaves the cache
 
-
-@dataclass(frozen=True)
-class Windows:
-    """How bands of a map fall into windows.
-
-    Attributes:
-        side: Of a window.
-        columns: Windows of a row of windows; the last one may reach over the edge.
-    """
-
-    side: int
-    columns: int
-
-    def cut(self, band: Float[Tensor, "r w c"]) -> Float[Tensor, "n s s c"]:
-        """Windows of a band, with zeros where they reach over its edges."""
-        rows, width, c = band.shape
-        s, across = self.side, self.columns * self.side
-        down = -(-rows // s) * s
-        if (down, across) != (rows, width):
-            band = F.pad(band, (0, 0, 0, across - width, 0, down - rows))
-        return band.view(down // s, s, self.columns, s, c).transpose(1, 2).reshape(-1, s, s, c)
-
-    def add(self, band: Float[Tensor, "r w c"], windows: Float[Tensor, "n s s c"], side: int) -> None:
-        """Add windows, now of ``side`` pixels, to the band that they make up."""
-        rows, width, c = band.shape
-        joined = windows.view(-1, self.columns, side, side, c).transpose(1, 2)  # [down s columns s c]
-        whole = joined.shape[0] * side == rows and self.columns * side == width
-        if whole:
-            band.view(-1, side, self.columns, side, c).add_(joined)
-        else:
-            band += joined.reshape(-1, self.columns * side, c)[:rows, :width]
+Tokens = Float[Tensor, "n c"]
+OutputTokens = Float[Tensor, "m o"]  # a quarter of them where queries are pooled
 
 
 class StreamedHiera:
     """A trunk for images of any size whose sides are multiples of 32; gradients are not kept.
+
+    Linear layers of all stages but the last, which has few tokens and the largest weights, are kept a second time,
+    packed, where torch can: 52 MB more for tiny, 161 for base_plus, 597 for large. Encoders of one model share them.
 
     Args:
         trunk: Its weights must not change any more.
@@ -60,7 +38,9 @@ class StreamedHiera:
 
     def __init__(self, trunk: Hiera) -> None:
         self._trunk = trunk
-        self._position: Float[Tensor, "h w c"] | None = None
+        packed = trunk.stage_ends[-2]
+        self._blocks = [_Block.of(block, packed=i <= packed) for i, block in enumerate(trunk.blocks)]
+        self._position: tuple[Tokens, WindowOrder] | None = None  # of the last size
 
     @staticmethod
     def serves(trunk: Hiera) -> bool:
@@ -73,60 +53,121 @@ class StreamedHiera:
     @torch.inference_mode()
     def __call__(self, image: Float[Tensor, "1 3 H W"]) -> list[Float[Tensor, "_ _ _"]]:
         """Maps at strides 4, 8, 16 and 32."""
-        x = self._trunk.patch(image)[0].permute(1, 2, 0).contiguous()
-        position = self._position
-        if position is None or position.shape != x.shape:
-            self._position = position = self._trunk.position_map(x.shape[0], x.shape[1])[0].contiguous()
-        x += position
+        tokens, order = self._embed(image)
         maps = []
-        for i, block in enumerate(self._trunk.blocks):
-            assert isinstance(block, HieraBlock)
-            x = _block(block, x)
+        for i, block in enumerate(self._blocks):
+            if block.window not in (0, order.side):
+                here, order = order, WindowOrder(order.height, order.width, block.window)
+                tokens = order.gather(here.scatter(tokens))
+            tokens = block(tokens, order)
+            order = order.halved() if block.opens_stage else order
             if i in self._trunk.stage_ends:
-                maps.append(x)  # the next block opens a stage, which leaves it as it is
+                maps.append(order.scatter(tokens))
         return maps
 
-
-def _block(block: HieraBlock, x: Float[Tensor, "h w c"]) -> Float[Tensor, "p q o"]:
-    """A block; a map that keeps its size is changed in place."""
-    h, w, _ = x.shape
-    if not block.window:
-        _attend_globally(block, x)
-        for rows in x.split(max(BAND // w, 1)):
-            _mlp(block, rows)
-        return x
-    windows = Windows(block.window, -(-w // block.window))
-    pooled = 2 if block.opens_stage else 1
-    out = x.new_empty(h // 2, w // 2, block.attention.out.out_features) if block.opens_stage else x
-    step = max(BAND // (w * block.window), 1) * block.window
-    for top in range(0, h, step):
-        rows, band = x[top : top + step], out[top // pooled : (top + step) // pooled]
-        normed = block.norm1(rows)
-        if block.shortcut is not None:
-            _pool(block.shortcut(normed), out=band)
-        windows.add(band, block.attention(windows.cut(normed)), block.window // pooled)
-        _mlp(block, band)
-    return out
+    def _embed(self, image: Float[Tensor, "1 3 H W"]) -> tuple[Tokens, WindowOrder]:
+        """Patches with their position codes."""
+        x = self._trunk.patch(image)[0].permute(1, 2, 0)
+        height, width, _ = x.shape
+        order = WindowOrder(height, width, self._blocks[0].window or max(height, width))
+        if self._position is None or self._position[1] != order:
+            self._position = order.gather(self._trunk.position_map(height, width)[0]), order
+        return order.gather(x).add_(self._position[0]), order
 
 
-def _attend_globally(block: HieraBlock, x: Float[Tensor, "h w c"]) -> None:
-    """Add attention over the whole map in place."""
-    attention = block.attention
-    inside = attention.qkv(block.norm1(x)).view(1, -1, 3, attention.heads, attention.head_width)
-    # All queries read all keys: worth a copy in which they lie one after the other.
-    query, key, value = inside.permute(2, 0, 3, 1, 4).contiguous()
-    y = F.scaled_dot_product_attention(query, key, value)
-    x += attention.out(y.transpose(1, 2).reshape(x.shape))
+@dataclass(frozen=True)
+class _Block:
+    """A block with its linear layers."""
+
+    block: HieraBlock
+    qkv: PackedLinear
+    out: PackedLinear
+    first: PackedLinear
+    second: PackedLinear
+
+    @staticmethod
+    def of(block: nn.Module, packed: bool) -> _Block:
+        assert isinstance(block, HieraBlock)
+        attention, (first, second) = block.attention, block.mlp.layers
+
+        def linear(layer: nn.Module, gelu: bool = False) -> PackedLinear:
+            assert isinstance(layer, nn.Linear)
+            return PackedLinear.of(layer, BAND, gelu) if packed else PackedLinear(layer, gelu=gelu)
+
+        return _Block(block, linear(attention.qkv), linear(attention.out), linear(first, gelu=True), linear(second))
+
+    @property
+    def window(self) -> int:
+        """Side of its windows; 0 if it attends globally."""
+        return self.block.window
+
+    @property
+    def opens_stage(self) -> bool:
+        """Whether it pools 2x2."""
+        return self.block.opens_stage
+
+    def __call__(self, x: Tokens, order: WindowOrder) -> OutputTokens:
+        """The block; tokens that keep their number are changed in place."""
+        if not self.window:
+            x += self._attend_globally(x)
+            for rows in x.split(BAND):
+                self._mlp(rows)
+            return x
+        pooled = 4 if self.opens_stage else 1
+        out = x.new_empty(len(x) // 4, self.out.layer.out_features) if self.opens_stage else x
+        for band in order.bands(BAND):
+            start, end = band[0].start, band[-1].end
+            normed, rows = self.block.norm1(x[start:end]), out[start // pooled : end // pooled]
+            if self.block.shortcut is not None:
+                short = self.block.shortcut(normed)
+                parts = [_pool(_windows(short, tiles, start)).flatten(0, 2) for tiles in band]
+                torch.cat(parts, out=rows)
+            rows += self._attend(normed, band)
+            self._mlp(rows)
+        return out
+
+    def _attend(self, normed: Tokens, band: list[Tiles]) -> OutputTokens:
+        """Attention within windows, whose queries are pooled where the block opens a stage."""
+        inside, start = self.qkv(normed), band[0].start
+        results = [self._attend_within(_windows(inside, tiles, start), tiles.missing) for tiles in band]
+        return self.out(results[0] if len(results) == 1 else torch.cat(results))
+
+    def _attend_within(self, inside: Float[Tensor, "b h w i"], missing: int) -> OutputTokens:
+        """Attention in windows, of each of which ``missing`` places are zeros beyond the edge."""
+        heads, b = self.block.attention.heads, len(inside)
+        query, key_value = inside.tensor_split([inside.shape[-1] // 3], dim=-1)
+        query = (_pool(query) if self.opens_stage else query).flatten(1, 2).unflatten(-1, (heads, -1))
+        key_value = key_value.flatten(1, 2).unflatten(-1, (2, heads, -1))  # [b n 2 heads d]
+        counts = None
+        if missing:
+            zero = self.qkv.layer.bias.view(3, heads, -1)[1:]
+            key_value = torch.cat((key_value, zero.expand(b, 1, -1, -1, -1)), dim=1)
+            counts = query.new_zeros(1, key_value.shape[1])
+            counts[:, -1] = math.log(missing)  # as many keys as there are zeros
+        query, key, value = query.transpose(1, 2), *key_value.permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(query, key, value, counts)
+        return y.transpose(1, 2).reshape(-1, y.shape[1] * y.shape[3])
+
+    def _attend_globally(self, x: Tokens) -> Tokens:
+        """Attention over the whole map, in any order of its tokens."""
+        attention = self.block.attention
+        inside = self.qkv(self.block.norm1(x)).view(1, -1, 3, attention.heads, attention.head_width)
+        # All queries read all keys: worth a copy in which they lie one after the other.
+        query, key, value = inside.permute(2, 0, 3, 1, 4).contiguous()
+        y = F.scaled_dot_product_attention(query, key, value)
+        return self.out(y.transpose(1, 2).reshape(x.shape))
+
+    def _mlp(self, x: Tokens) -> None:
+        """Add the MLP in place."""
+        x += self.second(self.first(self.block.norm2(x)))
 
 
-def _mlp(block: HieraBlock, x: Float[Tensor, "r w c"]) -> None:
-    """Add the MLP in place."""
-    first, second = block.mlp.layers
-    hidden = first(block.norm2(x))
-    x += second(torch.ops.aten.gelu_(hidden))
+def _windows(tokens: Tokens, tiles: Tiles, start: int) -> Float[Tensor, "b h w c"]:
+    """Windows among tokens that begin at ``start``."""
+    return tokens[tiles.start - start : tiles.end - start].view(tiles.count, tiles.height, tiles.width, -1)
 
 
-def _pool(x: Float[Tensor, "h w c"], out: Float[Tensor, "p q c"]) -> None:
+def _pool(x: Float[Tensor, "b h w c"]) -> Float[Tensor, "b p q c"]:
     """Max-pool 2x2; in this layout several times faster than torch's."""
-    rows = torch.maximum(x[::2], x[1::2])
-    torch.maximum(rows[:, ::2], rows[:, 1::2], out=out)
+    rows = torch.maximum(x[:, ::2], x[:, 1::2])
+    return torch.maximum(rows[:, :, ::2], rows[:, :, 1::2])
