@@ -29,8 +29,8 @@ from .streamed_attention import LOWEST
 
 SIDE = 8  # of a block, in places: scores of seven maps and 512 queries take 0.9 MB
 QUERIES = 512
-PAYS = 1.0
-"""It is taken where it needs so many times less arithmetic: at 256 channels for five maps of 32x32 and for three of
+PAYS = 0.95
+"""It is taken where it needs so many times less arithmetic: at 256 channels for four maps of 32x32 and for two of
 64x64. With seven of these it took 1.06 (AVX-512) to 1.11 (AVX2) and 1.2 to 1.3 times less time; with the fewest it
 takes about the same, and keeps no keys."""
 FAR = 1e30  # a sum of weights above it says that the shift was too small
