@@ -84,13 +84,19 @@ def _attention_flop(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: An
 
 
 def _added_product_flop(_: Tensor, a: Tensor, b: Tensor, **__: Any) -> int:
-    return 2 * a.shape[0] * a.shape[1] * b.shape[1]
+    return 2 * a.numel() * b.shape[-1]
+
+
+def _packed_product_flop(x: Tensor, *_: Any, out_val: Tensor, **__: Any) -> int:
+    return 2 * x.numel() * out_val.shape[-1]
 
 
 FORMULAS = {
     **flop_registry,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flop,
     torch.ops.aten.addmm_: _added_product_flop,
+    torch.ops.aten.baddbmm_: _added_product_flop,
+    torch.ops.mkldnn._linear_pointwise: _packed_product_flop,
 }
 
 

@@ -234,6 +234,8 @@ def test_our_rows(work):
 def test_multiply_adds_are_counted_once(work):
     import torch
 
+    from masklet.model.packed_linear import PackedLinear
+
     x = torch.randn(4, 8, requires_grad=True)
     layer = torch.nn.Linear(8, 16)
     assert work.multiply_adds(lambda: layer(x)) == 2 * 4 * 8 * 16 / 1e9
@@ -242,6 +244,10 @@ def test_multiply_adds_are_counted_once(work):
         q = torch.randn(1, 1, 4, 8)
         assert work.multiply_adds(lambda: attend(q, q, q)) == 2 * 2 * 4 * 4 * 8 / 1e9
         assert work.multiply_adds(lambda: torch.zeros(4, 5).addmm_(x, torch.ones(8, 5))) == 2 * 4 * 8 * 5 / 1e9
+        batch = torch.zeros(2, 4, 5)
+        assert work.multiply_adds(lambda: batch.baddbmm_(x.expand(2, 4, 8), torch.ones(2, 8, 5))) == 4 * 4 * 8 * 5 / 1e9
+        packed = PackedLinear.of(layer, 4)
+        assert work.multiply_adds(lambda: packed(x)) == 2 * 4 * 8 * 16 / 1e9
 
 
 def test_clips_go_to_and_fro(work, tmp_path):
