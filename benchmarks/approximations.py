@@ -221,9 +221,12 @@ def plot(variants: list[Variant], size: int, path: Path) -> None:
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     axes.plot([p[0] for p in best], [p[1] for p in best], color="0.6")
-    for rate, score, variant in points:
+    for i, (rate, score, variant) in enumerate(points):
         axes.scatter(rate, score, color="tab:orange" if variant.choice else "tab:blue")
-        axes.annotate(variant.name, (rate, score), xytext=(5, 4), textcoords="offset points", fontsize=8)
+        near = sum(abs(other[0] / rate - 1) < 0.1 and abs(other[1] - score) < 0.3 for other in points[:i])
+        side, where = ("right", (-5, -9 * near)) if near else ("left", (5, 4))
+        axes.annotate(variant.name, (rate, score), where, textcoords="offset points", fontsize=8, ha=side)
+    axes.margins(0.2, 0.08)
     axes.set_xlabel("frames a second")
     axes.set_ylabel("J&F from the first mask")
     axes.grid(alpha=0.3)

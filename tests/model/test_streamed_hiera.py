@@ -32,6 +32,18 @@ def test_the_same_maps(monkeypatch: pytest.MonkeyPatch, band: int, size: tuple[i
         assert torch.allclose(a, b[0].permute(1, 2, 0), rtol=1e-10, atol=1e-10)
 
 
+def test_in_single_precision_it_is_as_near_to_double_as_the_readable_form():
+    torch.manual_seed(0)
+    hiera = Hiera(CONFIG).eval()
+    image = torch.randn(1, 3, 224, 192)
+    with torch.no_grad():
+        readable, exact = hiera(image), hiera.double()(image.double())
+    streamed = StreamedHiera(hiera.float())(image)
+    for got, near, true in zip(streamed, readable, exact, strict=True):
+        error = (got.permute(2, 0, 1)[None] - true).norm()
+        assert 0 < error < 1.5 * (near - true).norm()
+
+
 def test_the_size_may_change_from_image_to_image():
     hiera = trunk()
     streamed = StreamedHiera(hiera)

@@ -158,7 +158,7 @@ def compare(official: Any, options: dict[str, Any], apart: int) -> list[dict[str
         for name in ("bbox", "crop_box", "area"):
             assert a[name] == pytest.approx(b[name], abs=apart), name
         assert a["point_coords"][0] == pytest.approx(b["point_coords"][0], abs=1e-4)
-        assert a["predicted_iou"] == pytest.approx(b["predicted_iou"], abs=1e-5)
+        assert a["predicted_iou"] == pytest.approx(b["predicted_iou"], abs=5e-5)  # rounding, through lively decoders
         if not apart:
             assert a["stability_score"] == pytest.approx(b["stability_score"], abs=0, nan_ok=True)
         assert np.count_nonzero(mask_of(a) != mask_of(b)) <= apart
