@@ -369,7 +369,7 @@ def test_a_click_without_a_pointer(opened):
     one.page.keyboard.press("Enter")
     one.until(lambda: one.kinds() == ["object_add", "prompt"])
     assert one.memory.done[1]["points"] == [[240 - 3 * 7.5, 135]]
-    assert one.page.locator("#status").inner_text().startswith("Mask of")
+    one.until(lambda: one.page.locator("#status").inner_text().startswith("Mask of"))
 
 
 # Tracking
@@ -400,6 +400,7 @@ def test_tracking_of_a_marked_range_and_both_ways(opened):
     one.page.keyboard.press("Shift+t")
     one.until(lambda: one.kinds() == ["propagate"])
     assert {one.memory.done[0][name] for name in ("start", "stop")} == {30, 40}
+    one.when("maskletEditor.session.masks.get(1, 30) && maskletEditor.session.masks.get(1, 40)")  # it heard of it
     one.when("maskletEditor.session.running === null")
     one.page.keyboard.press("t")
     one.until(lambda: len(one.memory.done) == 2)
