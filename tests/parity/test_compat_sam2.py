@@ -122,17 +122,18 @@ def script(predictor: Any, folder: Path) -> list[Any]:
 def test_a_video_is_answered_alike(folder: Path, overrides: list[str]):
     ours = script(SAM2VideoPredictor(weights(), settings_of(overrides)), folder)
     official = script(theirs("build_sam2_video_predictor", overrides), folder)
-    # Features are as far from double precision as the official ones, but not the same; random weights make that more.
-    # Without overlap, rounding also decides between equal logits.
-    check_alike(ours, official, most_apart=2e-3)
+    # without overlap, rounding decides between equal logits
+    check_alike(ours, official, most_apart=1e-3 if "non_overlap" in str(overrides) else 0)
 
 
 def check_alike(ours: list[Any], official: list[Any], most_apart: float = 0.0) -> None:
+    """Features are as near to double precision as the official ones, but not the same; random weights add to that."""
     assert [(t, ids) for t, ids, _ in ours] == [(t, ids) for t, ids, _ in official]
     assert len(ours) > 30
     for k, ((t, _, a), (_, _, b)) in enumerate(zip(ours, official, strict=True)):
         assert a.shape == b.shape
-        assert float(((a - b).abs() > 1e-4).float().mean()) <= most_apart, (k, t)
+        apart = float(((a - b).abs() > 5e-4).float().mean())
+        assert apart <= most_apart, (k, t, float((a - b).abs().max()), float(b.abs().max()))
         assert float(((a > 0) != (b > 0)).float().mean()) < 1e-3, (k, t)
 
 
