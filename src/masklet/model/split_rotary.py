@@ -30,9 +30,9 @@ from .streamed_attention import LOWEST
 SIDE = 8  # of a block, in places: scores of seven maps and 512 queries take 0.9 MB
 QUERIES = 512
 PAYS = 0.95
-"""It is taken where it needs so many times less arithmetic: at 256 channels for four maps of 32x32 and for two of
-64x64. With seven of these it took 1.06 (AVX-512) to 1.11 (AVX2) and 1.2 to 1.3 times less time; with the fewest it
-takes about the same, and keeps no keys."""
+"""Arithmetic with kept keys over arithmetic here, from which on it is taken: at 256 channels from four maps of 32x32
+and from two of 64x64 on. Kept keys took 1.05 to 1.1 times as long for seven maps of 32x32 and 1.2 for seven of 64x64,
+but 0.95 and 0.91 for the fewest: a little time while memory fills, for keys that are never kept."""
 FAR = 1e30  # a sum of weights above it says that the shift was too small
 
 
