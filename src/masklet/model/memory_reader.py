@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from ..structures import FrameFeatures, Selection
 from .memory_attention import INPUT_POSITION_SCALE, MemoryAttentionLayer
 from .memory_keys import Memory, MemoryKeys, by_head, turn
+from .packed_linear import PackedLinear
 from .position import sine_map
 from .sam2 import Sam2
 from .split_rotary import SplitRotary
@@ -43,16 +44,20 @@ class Folded:
     """A layer of memory attention, its matrices put together.
 
     Attributes:
-        layer: The layer, for its norms, its MLP and the output of its self-attention.
+        layer: The layer, for its norms.
         inside: Weight and bias of the query, key and value of self-attention.
         query: Weight and bias of the query of cross-attention, scaled.
         out: Weight and bias from memory, as each head attended to it, to the embedding.
+        inside_out: The output of self-attention.
+        mlp: Its two layers.
     """
 
     layer: MemoryAttentionLayer
     inside: tuple[Float[Tensor, "inside c"], Float[Tensor, " inside"]]
     query: tuple[Float[Tensor, "c c"], Float[Tensor, " c"]]
     out: tuple[Float[Tensor, "c attended"], Float[Tensor, " c"]]
+    inside_out: PackedLinear
+    mlp: tuple[PackedLinear, PackedLinear]
 
     @staticmethod
     def of(layer: MemoryAttentionLayer) -> Folded:
@@ -66,7 +71,12 @@ class Folded:
         weight = (last.unflatten(1, (cross.heads, -1)).transpose(0, 1) @ value).transpose(0, 1).flatten(1)
         bias = last @ cross.value.bias.double() + cross.out.bias.double()
         query = cross.query.weight * scale, cross.query.bias * scale
-        return Folded(layer, inside, query, (weight.to(inside[0].dtype), bias.to(inside[0].dtype)))
+        out = weight.to(inside[0].dtype), bias.to(inside[0].dtype)
+        first, second = layer.mlp.layers
+        assert isinstance(first, nn.Linear)
+        assert isinstance(second, nn.Linear)
+        inside_out, *mlp = (PackedLinear.of(one, PIECE) for one in (own.out, first, second))
+        return Folded(layer, inside, query, out, inside_out, (mlp[0], mlp[1]))
 
 
 @dataclass(frozen=True)
@@ -164,7 +174,6 @@ class MemoryReader:
 
     def _conditioned(self, keys: MemoryKeys, look: Look, selection: Selection) -> Float[Tensor, "n c"]:
         x, query, attention = look.x.clone(), look.query, self._attention(keys, selection)
-        hidden = x.new_empty(min(PIECE, len(x)), self.model.config.attention_hidden)
         for number, folded in enumerate(self.layers):
             if number:
                 x = self._attend_inside(folded, x, keys.turns)
@@ -172,15 +181,9 @@ class MemoryReader:
             attend = attention(number)
             for piece, asked in zip(x.split(PIECE), query.split(PIECE), strict=True):
                 piece += F.linear(attend(asked), *folded.out)
-                self._mlp(folded.layer, piece, hidden[: len(piece)])
+                first, second = folded.mlp
+                piece += second(first(folded.layer.norm3(piece)).relu_())
         return self.model.memory_attention.norm(x)
-
-    def _mlp(self, layer: MemoryAttentionLayer, x: Float[Tensor, "q c"], hidden: Float[Tensor, "q h"]) -> None:
-        """Add the MLP's output in place; ``hidden`` is room for its inside, which as new memory would cost a tenth."""
-        first, second = layer.mlp.layers
-        assert isinstance(first, nn.Linear)
-        torch.addmm(first.bias, layer.norm3(x), first.weight.T, out=hidden).relu_()
-        x += second(hidden)
 
     def _query(self, folded: Folded, x: Float[Tensor, "n c"], turns: Tensor) -> Float[Tensor, "n c"]:
         query = F.linear(folded.layer.norm2(x), *folded.query)
@@ -194,7 +197,7 @@ class MemoryReader:
         turn(inside[:, : 2 * c], turns)
         query, key, value = inside.view(n, 3, self.heads, -1).permute(1, 2, 0, 3)[:, None]
         y = F.scaled_dot_product_attention(query, key, value)
-        return x + folded.layer.self_attention.out(y[0].transpose(0, 1).flatten(1))
+        return x + folded.inside_out(y[0].transpose(0, 1).flatten(1))
 
     def _attend_memory(
         self, memory: Memory, keys: Float[Tensor, "heads k d"], query: Float[Tensor, "q c"]

@@ -7,8 +7,9 @@ column ``x`` and row ``y`` is
     q . R(x, y) (W m + b) = (A[x] + B[y]) . (m, 1)
 
 where ``A[x] = (W b)^T R(x)^T q_x`` takes the first half of the query's channels and ``B[y]`` the second. Both are as
-wide as the memory and one more: for tiny, 65 channels instead of the 256 of a key. They cost a query
-``(w + h) (m + 1) d`` multiply-adds in all, and scores ``2 (m + 1)`` a token instead of ``d``. No key is made or kept.
+wide as the memory and one more: for tiny, 65 channels instead of the 256 of a key. Scores cost ``2 (m + 1)``
+multiply-adds a token instead of ``d``, and no key is made or kept. ``A`` and ``B`` are mixed from a few curves
+(:mod:`~masklet.model.rotary_curves`).
 
 Scores come block by block: of the tokens of a block, all that share a column take its ``A`` in one product, then all
 that share a row add its ``B`` in another. Shift and sum of the softmax are a channel of these products as well.
@@ -19,20 +20,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from ..structures import Selection
 from .memory_bank import PROMPTED_SLOT
 from .memory_keys import MemoryKeys, by_head
+from .rotary_curves import RotaryCurves
 from .streamed_attention import LOWEST
 
 SIDE = 8  # of a block, in places: scores of seven maps and 512 queries take 0.9 MB
+STRIP = 2 * SIDE  # columns that queries are projected to at a time
 QUERIES = 512
 PAYS = 0.95
-"""Arithmetic with kept keys over arithmetic here, from which on it is taken: at 256 channels from four maps of 32x32
-and from two of 64x64 on. Kept keys took 1.05 to 1.1 times as long for seven maps of 32x32 and 1.2 for seven of 64x64,
-but 0.95 and 0.91 for the fewest: a little time while memory fills, for keys that are never kept."""
+"""Arithmetic with kept keys over arithmetic here, from which on it is taken: at 256 channels from three maps of 32x32
+and from two of 64x64 on. Kept keys took 1.1 times as long for seven maps of 32x32 and 1.2 for seven of 64x64, but 0.98
+and 0.93 for the fewest: a little time while memory fills, for keys that are never kept."""
 FAR = 1e30  # a sum of weights above it says that the shift was too small
 
 
@@ -51,6 +54,12 @@ class Block:
     y: slice
     keys: Float[Tensor, "px f py e"]
     values: Float[Tensor, "e t"]
+
+    @property
+    def first(self) -> Block:
+        """Its first column."""
+        x = slice(self.x.start, self.x.start + 1)
+        return Block(x, self.y, self.keys[:1], self.values[:, : self.keys[0, ..., 0].numel()])
 
 
 @dataclass(frozen=True)
@@ -81,14 +90,15 @@ class SplitRotary:
         pairs = torch.view_as_complex(weight.unflatten(-1, (-1, 2)).contiguous())
         turns, half = keys.turns[:, 0], keys.turns.shape[-1] // 2
         self.half = 2 * half
-        self.columns = _turned(pairs[..., :half], turns[:w, :half])
-        self.rows = _turned(pairs[..., half:], turns[::w, half:])
+        self.columns = RotaryCurves.of(pairs[..., :half], turns[:w, :half])
+        self.rows = RotaryCurves.of(pairs[..., half:], turns[::w, half:])
 
     def pays(self, selection: Selection) -> bool:
         """Whether it is the faster way: keys are wider than memory, and maps enough to be worth ``A`` and ``B``."""
         (h, w), d, m = self.keys.size, self.keys.head_width, self.keys.weight.shape[1]
         tokens = len(selection.maps) * h * w
-        return tokens * (d + m) > PAYS * (tokens * 3 * (m + 1) + (h + w) * (m + 1) * d // 2)
+        turned = self.columns.multiply_adds + self.rows.multiply_adds
+        return tokens * (d + m) > PAYS * (m + 1) * (3 * tokens + turned)
 
     def read(self, selection: Selection) -> SplitMemory:
         """Tokens of a selection that has maps."""
@@ -114,66 +124,72 @@ class SplitRotary:
 
     def attend(self, memory: SplitMemory, layer: int, query: Float[Tensor, "q c"]) -> Float[Tensor, "q attended"]:
         """What each head of a layer sees of the memory, not projected; ``query`` is scaled and rotated."""
-        heads = []
-        room = query.new_empty(memory.blocks[0].keys[..., 0].numel() * min(QUERIES, len(query)))
+        heads, desk = [], _Desk(self, memory.blocks[0], min(QUERIES, len(query)))
         for head, rows in enumerate(by_head(query, self.keys.heads)):
             tails = None if memory.tails is None else memory.tails[layer, head]
-            weights = self.columns[layer, head], self.rows[layer, head]
-            heads.append(torch.cat([self._piece(part.T, weights, memory, tails, room) for part in rows.split(QUERIES)]))
+            pieces = []
+            for part in rows.split(QUERIES):
+                desk.take(layer, head, part.T)
+                pieces.append(_attend(memory, desk, None if tails is None else tails @ part.T))
+            heads.append(torch.cat(pieces))
         return torch.cat(heads, 1)
 
-    def _piece(
-        self,
-        query: Float[Tensor, "d q"],
-        weights: tuple[Tensor, Tensor],
-        memory: SplitMemory,
-        tails: Tensor | None,
-        room: Tensor,
-    ) -> Float[Tensor, "q m"]:
-        """Attention of one head for some of the queries."""
-        column, row = (
-            (weight.flatten(0, 1) @ part).unflatten(0, weight.shape[:2])  # [w e q], [h e q]
-            for weight, part in zip(weights, (query[: self.half], query[self.half :]), strict=True)
+
+class _Desk:
+    """Some queries of a head at work, in memory that is used again for the next: to allocate it takes as long."""
+
+    def __init__(self, split: SplitRotary, block: Block, queries: int) -> None:
+        self.split, (h, w), e = split, split.keys.size, split.rows.width
+        curves = (side.curves.shape[1] for side in (split.columns, split.rows))
+        sizes = (block.keys[..., 0].numel(), *(r * e for r in curves), h * e, min(STRIP, w) * e)
+        self._scores, self._of_columns, self._of_rows, self._rows, self._strip = (
+            split.keys.weight.new_empty(size * queries) for size in sizes
         )
-        flat = None if tails is None else tails @ query
-        first = _scores(memory.blocks[0], column, row, room).amax(0)
-        row[:, -1] -= first
-        out = self._sums(memory, column, row, None if flat is None else flat - first, room)
-        if not bool((out[-1] < FAR).all()):  # some scores are far above those of the first block
-            more = torch.stack([_scores(block, column, row, room).amax(0) for block in memory.blocks]).amax(0)
-            if flat is not None:
-                more = torch.maximum(more, (flat - first).amax(0))
-            row[:, -1] -= more
-            out = self._sums(memory, column, row, None if flat is None else flat - first - more, room)
-        return (out[:-1] / out[-1]).T
 
-    @staticmethod
-    def _sums(
-        memory: SplitMemory, column: Tensor, row: Tensor, flat: Tensor | None, room: Tensor
-    ) -> Float[Tensor, "e q"]:
-        """Weighted sums of the values, and of the weights; scores come shifted."""
-        out = column.new_zeros(column.shape[1:])
-        for block in memory.blocks:
-            out.addmm_(block.values, _scores(block, column, row, room).clamp_(min=LOWEST).exp_())
-        if flat is not None and memory.pointers is not None:
-            out.addmm_(memory.pointers, flat.clamp_(min=LOWEST).exp_())
-        return out
+    def take(self, layer: int, head: int, query: Float[Tensor, "d q"]) -> None:
+        """Project other queries."""
+        columns, rows = self.split.columns, self.split.rows
+        query_x, query_y = query.tensor_split([self.split.half])
+        self._projected = columns.project(layer, head, query_x, self._of_columns)
+        self.row = rows.mix(rows.project(layer, head, query_y, self._of_rows), slice(None), self._rows)
+        self._places, self._column = slice(0), self.row[:0]
+
+    def scores(self, block: Block) -> Float[Tensor, "t q"]:
+        """Scores of a block, which the next ones overwrite."""
+        start = block.x.start // STRIP * STRIP
+        places = slice(start, start + STRIP)
+        if places != self._places:
+            self._places, self._column = places, self.split.columns.mix(self._projected, places, self._strip)
+        column, (px, f, py, _) = self._column[block.x.start - start : block.x.stop - start], block.keys.shape
+        scores = self._scores[: px * f * py * column.shape[2]].view(px, f * py, -1)
+        torch.bmm(block.keys.flatten(1, 2), column, out=scores)
+        by_row = scores.view(px * f, py, -1).transpose(0, 1)
+        by_row.baddbmm_(block.keys.flatten(0, 1).transpose(0, 1), self.row[block.y])
+        return scores.flatten(0, 1)
 
 
-def _scores(block: Block, column: Tensor, row: Tensor, room: Tensor) -> Float[Tensor, "t q"]:
-    """Scores of a block, in ``room``."""
-    px, f, py, _ = block.keys.shape
-    scores = room[: px * f * py * column.shape[2]].view(px, f * py, -1)
-    torch.bmm(block.keys.flatten(1, 2), column[block.x], out=scores)
-    scores.view(px * f, py, -1).transpose(0, 1).baddbmm_(block.keys.flatten(0, 1).transpose(0, 1), row[block.y])
-    return scores.flatten(0, 1)
+def _attend(memory: SplitMemory, desk: _Desk, flat: Float[Tensor, "p q"] | None) -> Float[Tensor, "q m"]:
+    """What the queries on the desk see; ``flat`` are their scores of the pointers."""
+    first = desk.scores(memory.blocks[0].first).amax(0)
+    desk.row[:, -1] -= first
+    out = _sums(memory, desk, None if flat is None else flat - first)
+    if not bool((out[-1] < FAR).all()):  # some scores are far above the first
+        more = torch.stack([desk.scores(block).amax(0) for block in memory.blocks]).amax(0)
+        if flat is not None:
+            more = torch.maximum(more, (flat - first).amax(0))
+        desk.row[:, -1] -= more
+        out = _sums(memory, desk, None if flat is None else flat - first - more)
+    return (out[:-1] / out[-1]).T
 
 
-def _turned(
-    pairs: Complex[Tensor, "layers heads e half"], turns: Complex[Tensor, "side half"]
-) -> Float[Tensor, "layers heads side e c"]:
-    """The projection to keys at each column or row."""
-    return torch.view_as_real(pairs[:, :, None] * turns[:, None]).flatten(-2)
+def _sums(memory: SplitMemory, desk: _Desk, flat: Float[Tensor, "p q"] | None) -> Float[Tensor, "e q"]:
+    """Weighted sums of the values, and of the weights; scores come shifted."""
+    out = desk.row.new_zeros(desk.row.shape[1:])
+    for block in memory.blocks:
+        out.addmm_(block.values, desk.scores(block).clamp_(min=LOWEST).exp_())
+    if flat is not None and memory.pointers is not None:
+        out.addmm_(memory.pointers, flat.clamp_(min=LOWEST).exp_())
+    return out
 
 
 def _with_one(x: Float[Tensor, "*b n m"]) -> Float[Tensor, "*b n e"]:
