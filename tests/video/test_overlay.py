@@ -62,6 +62,16 @@ def test_a_label_goes_where_it_hides_no_object(frame):
     assert not (written & body)[:, 130:170].any()
 
 
+def test_a_label_stays_at_the_largest_piece():
+    large, mask = np.zeros((200, 300, 3), np.uint8), np.zeros((200, 300), bool)
+    mask[100:180, 200:280] = True
+    mask[10:14, 2:6] = True  # a speck far away, which would be the corner of a box around both
+    plain, drawn = (overlay(large, {1: mask}, labels=labels) for labels in (False, True))
+    rows, columns = np.nonzero((plain != drawn).any(axis=2))
+    assert rows.min() > 70
+    assert columns.min() > 190
+
+
 def test_a_label_map_is_drawn_as_its_masks_are(as_user, frame):
     labels = np.zeros((40, 60), np.int32)
     labels[10:20, 20:50], labels[20:35, 20:30], labels[2:5, 2:5] = 1, 300, 2

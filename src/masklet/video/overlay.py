@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
-from ..masks.boxes import box_of_mask
 from ..masks.palette import davis_palette, object_colors
 
 
@@ -83,10 +82,12 @@ def overlay_labels(
 def _write_label(
     image: UInt8[np.ndarray, "h w 3"], object_id: int, mask: Bool[np.ndarray, "h w"], taken: Bool[np.ndarray, "h w"]
 ) -> None:
-    """Write the id in white on black at the mask's box: above it, or where it hides the least of all objects."""
-    box = box_of_mask(mask)
-    if box is None:
+    """Write the id in white on black at the mask's largest piece: above it, or where it hides the least of all."""
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))  # left, top, width, height, area
+    if len(boxes) < 2:  # the first is what is no object
         return
+    x0, y0, w, h, _ = max(boxes[1:].tolist(), key=lambda box: box[-1])
+    x1, y1 = x0 + w, y0 + h
     scale = max(0.4, min(image.shape[:2]) / 900)
     thick = max(1, round(scale * 1.5))
     (width, height), _ = cv2.getTextSize(str(object_id), cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
@@ -98,7 +99,6 @@ def _write_label(
         x, y = place
         return int(np.count_nonzero(taken[max(0, y - height) : y, x : x + width]))
 
-    x0, y0, x1, y1 = box
     middle, centre = (x0 + x1 - width) // 2, (y0 + y1 + height) // 2
     beside = (middle, y0 - 4), (x0, y0 - 4), (x1 - width, y0 - 4), (middle, y1 + height + 4)
     places = [inside(*place) for place in (*beside, (x0 - width - 4, centre), (x1 + 4, centre))]
