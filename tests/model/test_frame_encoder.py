@@ -42,6 +42,14 @@ def test_the_same_features(shape: tuple[int, ...], dtype: torch.dtype):
     assert largest_difference(got, wanted) < (1e-5 if dtype == torch.float32 else 1e-12)
 
 
+@pytest.mark.parametrize("config", [CONFIGS["nano"], SMALL], ids=["nano", "official"])
+def test_skips_lie_in_planes_and_the_embedding_does_not(config: ModelConfig):
+    got = FrameEncoder(model(config))(torch.randn(1, 3, 64, 96))
+    assert got.skip4.is_contiguous()
+    assert got.skip8.is_contiguous()
+    assert got.embedding.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_autocast_around_it_changes_nothing():
     sam2, image = model(), torch.randn(1, 3, 64, 64)
     alone = FrameEncoder(sam2)(image)

@@ -5,7 +5,10 @@ import torch
 
 from masklet.model import streamed_efficientnet
 from masklet.model.efficientnet import EfficientNetLite
+from masklet.model.projection import Projection
 from masklet.model.streamed_efficientnet import StreamedEfficientNet
+
+UNCHANGED = [Projection(torch.eye(n).double(), torch.zeros(n).double()) for n in (24, 40, 112, 320)]
 
 
 def trunk() -> EfficientNetLite:
@@ -25,7 +28,7 @@ def test_the_same_maps(monkeypatch: pytest.MonkeyPatch, room: int, size: tuple[i
     image = torch.randn(1, 3, *size, dtype=torch.float64)
     with torch.no_grad():
         wanted = readable(image)
-    got = StreamedEfficientNet(readable)(image)
+    got = StreamedEfficientNet(readable)(image, UNCHANGED)
     for a, b in zip(got, wanted, strict=True):
         assert a.is_contiguous()
         assert torch.allclose(a, b[0].permute(1, 2, 0), rtol=1e-10, atol=1e-10 * float(b.abs().max()))
@@ -35,8 +38,8 @@ def test_maps_that_were_given_stay():
     streamed = StreamedEfficientNet(trunk())
     image = torch.randn(1, 3, 64, 64, dtype=torch.float64)
     given = image.clone()
-    first = streamed(image)
+    first = streamed(image, UNCHANGED)
     kept = [x.clone() for x in first]
-    streamed(torch.randn(1, 3, 64, 64, dtype=torch.float64))
+    streamed(torch.randn(1, 3, 64, 64, dtype=torch.float64), UNCHANGED)
     assert torch.equal(image, given)
     assert all(torch.equal(a, b) for a, b in zip(first, kept, strict=True))

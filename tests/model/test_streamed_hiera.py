@@ -6,9 +6,14 @@ import torch
 from masklet.model import streamed_hiera
 from masklet.model.config import HieraConfig
 from masklet.model.hiera import Hiera
+from masklet.model.projection import Projection
 from masklet.model.streamed_hiera import StreamedHiera
 
 CONFIG = HieraConfig(8, 1, (1, 2, 3, 2), (4,), (8, 4, 6, 3), position_grid=3)
+
+
+def unchanged(dtype: torch.dtype = torch.float64) -> list[Projection]:
+    return [Projection(torch.eye(8 * 2**i, dtype=dtype), torch.zeros(8 * 2**i, dtype=dtype)) for i in range(4)]
 
 
 def trunk(config: HieraConfig = CONFIG) -> Hiera:
@@ -27,7 +32,7 @@ def test_the_same_maps(monkeypatch: pytest.MonkeyPatch, band: int, size: tuple[i
     image = torch.randn(1, 3, *size, dtype=torch.float64)
     with torch.no_grad():
         wanted = hiera(image)
-    got = StreamedHiera(hiera)(image)
+    got = StreamedHiera(hiera)(image, unchanged())
     for a, b in zip(got, wanted, strict=True):
         assert torch.allclose(a, b[0].permute(1, 2, 0), rtol=1e-10, atol=1e-10)
 
@@ -38,7 +43,7 @@ def test_in_single_precision_it_is_as_near_to_double_as_the_readable_form():
     image = torch.randn(1, 3, 224, 192)
     with torch.no_grad():
         readable, exact = hiera(image), hiera.double()(image.double())
-    streamed = StreamedHiera(hiera.float())(image)
+    streamed = StreamedHiera(hiera.float())(image, unchanged(torch.float32))
     for got, near, true in zip(streamed, readable, exact, strict=True):
         error = (got.permute(2, 0, 1)[None] - true).norm()
         assert 0 < error < 1.5 * (near - true).norm()
@@ -50,14 +55,14 @@ def test_the_size_may_change_from_image_to_image():
     for size in [(64, 64), (64, 96), (96, 64), (64, 64)]:
         image = torch.randn(1, 3, *size, dtype=torch.float64)
         with torch.no_grad():
-            assert torch.allclose(streamed(image)[3], hiera(image)[3][0].permute(1, 2, 0))
+            assert torch.allclose(streamed(image, unchanged())[3], hiera(image)[3][0].permute(1, 2, 0))
 
 
 def test_maps_that_were_given_stay():
     streamed = StreamedHiera(trunk())
-    first = streamed(torch.randn(1, 3, 64, 64, dtype=torch.float64))
+    first = streamed(torch.randn(1, 3, 64, 64, dtype=torch.float64), unchanged())
     kept = [x.clone() for x in first]
-    streamed(torch.randn(1, 3, 64, 64, dtype=torch.float64))
+    streamed(torch.randn(1, 3, 64, 64, dtype=torch.float64), unchanged())
     assert all(torch.equal(a, b) for a, b in zip(first, kept, strict=True))
 
 

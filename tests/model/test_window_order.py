@@ -35,6 +35,24 @@ def test_scatter_undoes_gather(height: int, width: int, side: int):
     assert torch.equal(order.scatter(order.gather(x)), x)
 
 
+@pytest.mark.parametrize(("height", "width", "side"), SIZES)
+def test_scatter_keeps_channels_together_or_apart(height: int, width: int, side: int):
+    order, x = WindowOrder(height, width, side), torch.randn(height, width, 3)
+    tokens = order.gather(x)
+    planes = order.scatter(tokens.T.contiguous().T)
+    assert torch.equal(planes, x)
+    assert planes.permute(2, 0, 1).is_contiguous()
+    assert order.scatter(tokens).is_contiguous()
+
+
+@pytest.mark.parametrize("tokens", [1, 20, 33, 50, 10**6])
+@pytest.mark.parametrize(("height", "width", "side"), SIZES)
+def test_gather_by_bands_gives_the_tokens_one_after_the_other(height: int, width: int, side: int, tokens: int):
+    order, x = WindowOrder(height, width, side), torch.randn(height, width, 2, 3)
+    parts = [order.gather(x, band) for band in order.bands(tokens)]
+    assert torch.equal(torch.cat(parts), order.gather(x))
+
+
 @pytest.mark.parametrize("tokens", [1, 20, 33, 10**6])
 def test_bands_are_runs_of_whole_windows(tokens: int):
     order = WindowOrder(10, 14, 4)

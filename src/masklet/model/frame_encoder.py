@@ -1,9 +1,9 @@
 """Encodes frames for inference: the numbers of :meth:`~masklet.model.sam2.Sam2.encode_image`, with less work on a CPU.
 
 The readable form is :mod:`~masklet.model.image_encoder`. The trunk runs in bands
-(:mod:`~masklet.model.streamed_hiera`, :mod:`~masklet.model.streamed_efficientnet`); of the neck, the lateral and the
-skip projection of strides 4 and 8 have nothing between them and are one matrix, and so are a norm's scale and shift
-and the projection after it.
+(:mod:`~masklet.model.streamed_hiera`, :mod:`~masklet.model.streamed_efficientnet`) and projects each stage as soon as
+it has it (:mod:`~masklet.model.projection`): the lateral and the skip projection of strides 4 and 8 have nothing
+between them and are one matrix, and so are a norm's scale and shift and the projection after it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from torch.nn import functional as F
 from ..structures import FrameFeatures
 from .efficientnet import EfficientNetLite
 from .hiera import Hiera
-from .layers import LayerNorm2d
+from .projection import Projection
 from .sam2 import Sam2
 from .streamed_efficientnet import StreamedEfficientNet
 from .streamed_hiera import StreamedHiera
-
-Matrix = tuple[Tensor, Tensor]  # weight [o i] and bias [o]
 
 
 class FrameEncoder:
@@ -54,16 +52,12 @@ class _Streamed:
     """Trunk and neck.
 
     Attributes:
-        normed: Maps of the trunk are normed first; scale and shift of the norms are in the matrices.
+        projections: Of strides 4, 8, 16 and 32: the first two to the skips, the others to the embedding's width.
         blocks: What refines the embedding.
     """
 
     trunk: StreamedHiera | StreamedEfficientNet
-    normed: bool
-    skip4: Matrix
-    skip8: Matrix
-    lateral16: Matrix
-    lateral32: Matrix
+    projections: tuple[Projection, Projection, Projection, Projection]
     blocks: nn.Sequential
 
     @staticmethod
@@ -78,48 +72,22 @@ class _Streamed:
     def of(model: Sam2) -> _Streamed:
         trunk, neck = model.image_encoder.trunk, model.image_encoder.neck
         streamed = StreamedHiera(trunk) if isinstance(trunk, Hiera) else StreamedEfficientNet(trunk)
-        matrices = [_matrix(lateral) for lateral in neck.laterals]
+        laterals = [Projection.of(lateral) for lateral in neck.laterals]
         if neck.norms is not None:
-            matrices = [_both(_scaling(norm), matrix) for norm, matrix in zip(neck.norms, matrices, strict=True)]
-        lateral4, lateral8, lateral16, lateral32 = matrices
-        skip4, skip8 = _both(lateral4, _matrix(neck.skip4)), _both(lateral8, _matrix(neck.skip8))
-        return _Streamed(streamed, neck.norms is not None, skip4, skip8, lateral16, lateral32, neck.blocks)
+            laterals = [lateral.after(norm) for norm, lateral in zip(neck.norms, laterals, strict=True)]
+        s4, s8, s16, s32 = laterals
+        skip4, skip8 = s4.then(Projection.of(neck.skip4)), s8.then(Projection.of(neck.skip8))
+        return _Streamed(streamed, (skip4.in_planes(), skip8.in_planes(), s16, s32), neck.blocks)
 
     @torch.inference_mode()
     @torch.autocast("cpu", enabled=False)
     def __call__(self, images: Float[Tensor, "b 3 h w"]) -> FrameFeatures:
         """One image after the other: together they are no faster and need more memory."""
-        rows = [self._neck(self.trunk(image)) for image in images.split(1)]
+        rows = [self._encode(image) for image in images.split(1)]
         return FrameFeatures(*(maps[0] if len(maps) == 1 else torch.cat(maps) for maps in zip(*rows, strict=True)))
 
-    def _neck(self, stages: list[Float[Tensor, "_ _ _"]]) -> tuple[Tensor, Tensor, Tensor]:
-        if self.normed:
-            stages = [F.layer_norm(x, x.shape[-1:], eps=LayerNorm2d.EPS) for x in stages]
-        s4, s8, s16, s32 = stages
-        deep = F.interpolate(_map(F.linear(s32, *self.lateral32)).float(), scale_factor=2.0, mode="nearest")
-        embedding = self.blocks(_map(F.linear(s16, *self.lateral16)) + deep.to(s16.dtype))
-        return embedding, _map(F.linear(s8, *self.skip8)), _map(F.linear(s4, *self.skip4))
-
-
-def _matrix(projection: nn.Module) -> Matrix:
-    """A 1x1 convolution as a matrix."""
-    assert isinstance(projection, nn.Conv2d) and projection.bias is not None
-    return projection.weight[:, :, 0, 0], projection.bias
-
-
-def _scaling(norm: nn.Module) -> Matrix:
-    """The scale and shift of a norm as a matrix and a bias."""
-    assert isinstance(norm, nn.LayerNorm)
-    return torch.diag(norm.weight), norm.bias
-
-
-def _both(first: Matrix, second: Matrix) -> Matrix:
-    """One projection after another, as one."""
-    (a, b), (c, d) = first, second
-    c64 = c.double()
-    return (c64 @ a.double()).to(a.dtype), (c64 @ b.double() + d).to(b.dtype)
-
-
-def _map(x: Float[Tensor, "h w c"]) -> Float[Tensor, "1 c h w"]:
-    """A map of one image; the new axis goes first, or its stride would hide the layout from convolutions."""
-    return x[None].permute(0, 3, 1, 2)
+    def _encode(self, image: Float[Tensor, "1 3 h w"]) -> tuple[Tensor, Tensor, Tensor]:
+        # The new axis goes first, or its stride would hide the layout from convolutions.
+        skip4, skip8, s16, s32 = (x[None].permute(0, 3, 1, 2) for x in self.trunk(image, self.projections))
+        deep = F.interpolate(s32.float(), scale_factor=2.0, mode="nearest")
+        return self.blocks(s16 + deep.to(s16.dtype)), skip8, skip4

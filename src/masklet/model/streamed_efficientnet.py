@@ -7,12 +7,15 @@ other, so that its wide hidden map stays in the cache. Bands share the rows that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from .efficientnet import STAGE_OUTPUTS, EfficientNetLite, InvertedResidual, SameConv
+from .projection import Projection
 
 ROOM = 2**18  # numbers of a band's hidden map, about: less costs calls and shared rows, more leaves the cache
 
@@ -28,8 +31,10 @@ class StreamedEfficientNet:
         self._trunk = trunk
 
     @torch.inference_mode()
-    def __call__(self, image: Float[Tensor, "1 3 H W"]) -> list[Float[Tensor, "_ _ _"]]:
-        """Maps at strides 4, 8, 16 and 32."""
+    def __call__(
+        self, image: Float[Tensor, "1 3 H W"], projections: Sequence[Projection]
+    ) -> list[Float[Tensor, "_ _ _"]]:
+        """Projected maps at strides 4, 8, 16 and 32."""
         x = F.relu6(self._trunk.stem(image.contiguous(memory_format=torch.channels_last)), inplace=True)
         x = x[0].permute(1, 2, 0)
         maps = []
@@ -38,7 +43,7 @@ class StreamedEfficientNet:
                 assert isinstance(block, InvertedResidual)
                 x = _block(block, x)
             if i in STAGE_OUTPUTS:
-                maps.append(x)  # the next block opens a stage, which leaves it as it is
+                maps.append(projections[len(maps)](x))
         return maps
 
 

@@ -2,13 +2,15 @@
 
 Tokens lie in the order of a stage's windows (:mod:`~masklet.model.window_order`). A block runs from its first norm to
 the end of its MLP on one band of windows after the other, so that what lies between (queries, keys and values, the
-hidden layer of the MLP) stays in the cache and never exists for the whole map. The zeros that fill windows at an edge
-are never made: all their keys are the same, so one of them stands for all.
+hidden layer of the MLP) stays in the cache and never exists for the whole map; likewise the patches of the embedding.
+The zeros that fill windows at an edge are never made: all their keys are the same, so one of them stands for all. Only
+what the neck keeps of a stage is put in the order of a map.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +20,7 @@ from torch.nn import functional as F
 
 from .hiera import Hiera, HieraBlock
 from .packed_linear import PackedLinear
+from .projection import Projection
 from .window_order import Tiles, WindowOrder
 
 BAND = 2048  # tokens, about: less costs calls, more leaves the cache
@@ -38,6 +41,7 @@ class StreamedHiera:
 
     def __init__(self, trunk: Hiera) -> None:
         self._trunk = trunk
+        self._patch = PackedLinear.of(_as_linear(trunk.patch), BAND)
         packed = trunk.stage_ends[-2]
         self._blocks = [_Block.of(block, packed=i <= packed) for i, block in enumerate(trunk.blocks)]
         self._position: tuple[Tokens, WindowOrder] | None = None  # of the last size
@@ -51,8 +55,10 @@ class StreamedHiera:
         )
 
     @torch.inference_mode()
-    def __call__(self, image: Float[Tensor, "1 3 H W"]) -> list[Float[Tensor, "_ _ _"]]:
-        """Maps at strides 4, 8, 16 and 32."""
+    def __call__(
+        self, image: Float[Tensor, "1 3 H W"], projections: Sequence[Projection]
+    ) -> list[Float[Tensor, "_ _ _"]]:
+        """Maps at strides 4, 8, 16 and 32, each projected."""
         tokens, order = self._embed(image)
         maps = []
         for i, block in enumerate(self._blocks):
@@ -62,17 +68,22 @@ class StreamedHiera:
             tokens = block(tokens, order)
             order = order.halved() if block.opens_stage else order
             if i in self._trunk.stage_ends:
-                maps.append(order.scatter(tokens))
+                maps.append(order.scatter(projections[len(maps)](tokens)))
         return maps
 
     def _embed(self, image: Float[Tensor, "1 3 H W"]) -> tuple[Tokens, WindowOrder]:
         """Patches with their position codes."""
-        x = self._trunk.patch(image)[0].permute(1, 2, 0)
-        height, width, _ = x.shape
+        patches = _patches(image)
+        height, width = patches.shape[:2]
         order = WindowOrder(height, width, self._blocks[0].window or max(height, width))
         if self._position is None or self._position[1] != order:
             self._position = order.gather(self._trunk.position_map(height, width)[0]), order
-        return order.gather(x).add_(self._position[0]), order
+        position = self._position[0]
+        tokens = torch.empty_like(position)
+        for band in order.bands(BAND):
+            rows = slice(band[0].start, band[-1].end)
+            torch.add(self._patch(order.gather(patches, band).flatten(1)), position[rows], out=tokens[rows])
+        return tokens, order
 
 
 @dataclass(frozen=True)
@@ -109,8 +120,8 @@ class _Block:
     def __call__(self, x: Tokens, order: WindowOrder) -> OutputTokens:
         """The block; tokens that keep their number are changed in place."""
         if not self.window:
-            x += self._attend_globally(x)
-            for rows in x.split(BAND):
+            for rows, attended in zip(x.split(BAND), self._attend_globally(x).split(BAND), strict=True):
+                rows += self.out(attended.flatten(1))
                 self._mlp(rows)
             return x
         pooled = 4 if self.opens_stage else 1
@@ -148,18 +159,34 @@ class _Block:
         y = F.scaled_dot_product_attention(query, key, value, counts)
         return y.transpose(1, 2).reshape(-1, y.shape[1] * y.shape[3])
 
-    def _attend_globally(self, x: Tokens) -> Tokens:
+    def _attend_globally(self, x: Tokens) -> Float[Tensor, "n heads d"]:
         """Attention over the whole map, in any order of its tokens."""
-        attention = self.block.attention
-        inside = self.qkv(self.block.norm1(x)).view(1, -1, 3, attention.heads, attention.head_width)
+        heads, width = self.block.attention.heads, self.block.attention.head_width
         # All queries read all keys: worth a copy in which they lie one after the other.
-        query, key, value = inside.permute(2, 0, 3, 1, 4).contiguous()
-        y = F.scaled_dot_product_attention(query, key, value)
-        return self.out(y.transpose(1, 2).reshape(x.shape))
+        inside = x.new_empty(3, heads, len(x), width)
+        for rows, place in zip(x.split(BAND), inside.split(BAND, dim=2), strict=True):
+            place.copy_(self.qkv(self.block.norm1(rows)).view(-1, 3, heads, width).permute(1, 2, 0, 3))
+        query, key, value = inside[:, None]
+        return F.scaled_dot_product_attention(query, key, value)[0].transpose(0, 1)
 
     def _mlp(self, x: Tokens) -> None:
         """Add the MLP in place."""
         x += self.second(self.first(self.block.norm2(x)))
+
+
+def _as_linear(patch: nn.Conv2d) -> nn.Linear:
+    """The embedding as a layer for patches whose channels come last."""
+    assert patch.bias is not None
+    weight, bias = patch.weight.detach().permute(0, 2, 3, 1).flatten(1), patch.bias.detach()
+    linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
+    linear.weight, linear.bias = nn.Parameter(weight, requires_grad=False), nn.Parameter(bias, requires_grad=False)
+    return linear
+
+
+def _patches(image: Float[Tensor, "1 3 H W"]) -> Float[Tensor, "h w 7 21"]:
+    """The 7x7 pixels that the embedding reads for each token, as a view of the padded image."""
+    rows = F.pad(image[0].permute(1, 2, 0), (0, 0, 3, 3, 3, 3)).flatten(1)
+    return rows.unfold(1, 7 * 3, 4 * 3).unfold(0, 7, 4).transpose(2, 3)
 
 
 def _windows(tokens: Tokens, tiles: Tiles, start: int) -> Float[Tensor, "b h w c"]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -44,6 +43,9 @@ class Tiles:
             yield replace(self, start=self.start + i * area, count=min(step, self.count - i))
 
 
+Band = list[Tiles]  # one after the other
+
+
 @dataclass(frozen=True)
 class WindowOrder:
     """First all whole windows, row by row, then those at the right edge, at the bottom edge and in the corner.
@@ -61,9 +63,9 @@ class WindowOrder:
         """The order of tokens after 2x2 pooling within windows; all sides are even."""
         return WindowOrder(self.height // 2, self.width // 2, self.side // 2)
 
-    def bands(self, tokens: int) -> Iterator[list[Tiles]]:
+    def bands(self, tokens: int) -> Iterator[Band]:
         """All windows, in runs of at most that many tokens (or one window)."""
-        band: list[Tiles] = []
+        band: Band = []
         for tiles, _ in self._areas():
             for part in tiles.split(tokens):
                 if band and part.end - band[0].start > tokens:
@@ -72,22 +74,43 @@ class WindowOrder:
                 band.append(part)
         yield band
 
-    def gather(self, x: Float[Tensor, "h w c"]) -> Float[Tensor, "n c"]:
-        """Tokens of a map."""
-        return torch.cat([area.reshape(-1, x.shape[-1]) for _, area in self._cut(x)])
+    def gather(self, x: Float[Tensor, "h w *c"], band: Band | None = None) -> Float[Tensor, "n *c"]:
+        """Tokens of a map, or those of a band."""
+        band = band or self._whole()
+        tokens = x.new_empty(band[-1].end - band[0].start, *x.shape[2:])
+        for run, place in self._rows(x, band):
+            tokens[run].view(place.shape).copy_(place)
+        return tokens
 
     def scatter(self, tokens: Float[Tensor, "n c"]) -> Float[Tensor, "h w c"]:
-        """The map of tokens."""
-        x = tokens.new_empty(self.height, self.width, tokens.shape[-1])
-        for tiles, area in self._cut(x):
-            area.copy_(tokens[tiles.start : tiles.end].view(area.shape))
+        """The map of tokens, in planes of channels if theirs lie in planes."""
+        channels = tokens.shape[1]
+        if tokens.is_contiguous():
+            x = tokens.new_empty(self.height, self.width, channels)
+        else:
+            x = tokens.new_empty(channels, self.height, self.width).permute(1, 2, 0)
+        for run, place in self._rows(x, self._whole()):
+            place.copy_(tokens[run].unflatten(0, place.shape[:-1]))
         return x
 
-    def _cut(self, x: Float[Tensor, "h w c"]) -> Iterator[tuple[Tiles, Float[Tensor, "rows columns p q c"]]]:
-        """Views of the areas of a map that hold windows of one shape."""
-        for tiles, (rows, columns) in self._areas():
-            area = x[rows, columns].unflatten(0, (-1, tiles.height)).unflatten(2, (-1, tiles.width))
-            yield tiles, area.transpose(1, 2)
+    def _rows(self, x: Float[Tensor, "h w *c"], band: Band) -> Iterator[tuple[slice, Float[Tensor, "n p q *c"]]]:
+        """Windows of a band that lie side by side on a map: which of the band's tokens, and a view of the map."""
+        areas = list(self._areas())
+        for tiles in band:
+            whole, (rows, columns) = next(area for area in areas if area[0].start <= tiles.start < area[0].end)
+            size = tiles.height * tiles.width
+            windows = x[rows, columns].unflatten(0, (-1, tiles.height)).unflatten(2, (-1, tiles.width)).transpose(1, 2)
+            first = (tiles.start - whole.start) // size
+            at, last, across = first, first + tiles.count, windows.shape[1]
+            while at < last:
+                row, column = divmod(at, across)
+                count = min(across - column, last - at)
+                start = tiles.start - band[0].start + (at - first) * size
+                yield slice(start, start + count * size), windows[row, column : column + count]
+                at += count
+
+    def _whole(self) -> Band:
+        return [tiles for tiles, _ in self._areas()]
 
     def _areas(self) -> Iterator[tuple[Tiles, tuple[slice, slice]]]:
         start = 0
