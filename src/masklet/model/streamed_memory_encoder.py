@@ -2,7 +2,8 @@
 
 Maps are changed in place. While a map has few channels they come first and its norm is sums over whole rows; then they
 come last, 1x1 convolutions are matrix products with packed weights (:mod:`~masklet.model.packed_linear`), and the MLPs
-run on one band of places after the other, so that the hidden layer stays in the cache.
+run on one band of places after the other, so that the hidden layer stays in the cache. What the last MLP makes is only
+read by the projection to the narrow memory: its second matrix, its layer scale and that projection are one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .memory_encoder import MemoryEncoder
 from .packed_linear import PackedLinear
 
 BAND = 1024  # places: less costs calls, more leaves the cache
-FEW = 16  # channels that come first: torch's layer norm is slow on short rows
+FEW = 8  # channels that come first: torch's layer norm is slow on short rows
 
 Places = Float[Tensor, "h w c"]
 
@@ -35,13 +36,15 @@ class StreamedMemoryEncoder:
     def __init__(self, encoder: MemoryEncoder) -> None:
         downsampler = encoder.mask
         self._steps = [_Step.of(*step) for step in zip(downsampler.convs, downsampler.norms, strict=True)]
-        self._mask, self._image, self._out = (_packed(conv) for conv in (downsampler.out, encoder.image, encoder.out))
-        self._blocks = [_Block.of(block) for block in encoder.fuser]
-        self._last: tuple[Tensor, list[Places]] | None = None
+        matrices = [(conv.weight[:, :, 0, 0], conv.bias) for conv in (downsampler.out, encoder.image, encoder.out)]
+        self._mask, self._image, self._out = (_packed(*matrix) for matrix in matrices)
+        *blocks, last = encoder.fuser
+        self._blocks, self._last = [_Block.of(block) for block in blocks], _Block.of(last, matrices[-1][0])
+        self._projection: tuple[Tensor, list[Places]] | None = None
 
     def clear(self) -> None:
         """Let go of the projection that is kept."""
-        self._last = None
+        self._projection = None
 
     @torch.inference_mode()
     @torch.autocast("cpu", enabled=False)
@@ -54,9 +57,9 @@ class StreamedMemoryEncoder:
         return torch.stack([self._encoded(image, one) for image, one in zip(images, mask, strict=True)])
 
     def _projected(self, embedding: Float[Tensor, "b c h w"]) -> list[Places]:
-        if self._last is None or self._last[0] is not embedding:
-            self._last = embedding, [self._image(one.permute(1, 2, 0).contiguous()) for one in embedding]
-        return self._last[1]
+        if self._projection is None or self._projection[0] is not embedding:
+            self._projection = embedding, [self._image(one.permute(1, 2, 0).contiguous()) for one in embedding]
+        return self._projection[1]
 
     def _encoded(self, image: Places, mask: Float[Tensor, "1 p q"]) -> Float[Tensor, "m h w"]:
         x = mask.contiguous()[None]
@@ -64,8 +67,10 @@ class StreamedMemoryEncoder:
             x = step(x)
         x = self._mask(x[0].permute(1, 2, 0)).add_(image)
         for block in self._blocks:
-            block(x)
-        return self._out(x).permute(2, 0, 1).contiguous()
+            block(x, x)
+        memory = self._out(x)
+        self._last(x, memory)
+        return memory.permute(2, 0, 1).contiguous()
 
 
 @dataclass(frozen=True)
@@ -103,31 +108,40 @@ class _Step:
 
 @dataclass(frozen=True)
 class _Block:
-    """A ConvNeXt block."""
+    """A ConvNeXt block.
+
+    Attributes:
+        block: The block.
+        expand: The first matrix of its MLP.
+        contract: The second one with the layer scale, and with what comes after it.
+    """
 
     block: ConvNeXtBlock
     expand: PackedLinear
     contract: PackedLinear
 
     @staticmethod
-    def of(block: nn.Module) -> _Block:
+    def of(block: nn.Module, after: Float[Tensor, "o c"] | None = None) -> _Block:
         assert isinstance(block, ConvNeXtBlock)
-        return _Block(block, PackedLinear.of(block.expand, BAND, gelu=True), PackedLinear.of(block.contract, BAND))
+        weight, bias = block.scale[:, None] * block.contract.weight, block.scale * block.contract.bias
+        if after is not None:
+            wide = after.double()
+            weight, bias = (wide @ weight.double()).to(weight.dtype), (wide @ bias.double()).to(bias.dtype)
+        return _Block(block, PackedLinear.of(block.expand, BAND, gelu=True), _packed(weight, bias))
 
-    def __call__(self, x: Places) -> None:
-        """Refine a map in place."""
+    def __call__(self, x: Places, to: Float[Tensor, "h w o"]) -> None:
+        """Add what the block makes of a map to that map, or to what it was projected to."""
         depthwise, norm = self.block.depthwise, self.block.norm
         # The new axis goes first, or its stride would hide from the convolution that channels are last.
         y = F.conv2d(x[None].permute(0, 3, 1, 2), depthwise.weight, depthwise.bias, 1, 3, 1, depthwise.groups)
         y = y[0].permute(1, 2, 0).flatten(0, 1)
-        for rows, band in zip(x.flatten(0, 1).split(BAND), y.split(BAND), strict=True):
+        for rows, band in zip(to.flatten(0, 1).split(BAND), y.split(BAND), strict=True):
             normed = F.layer_norm(band, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
-            rows.addcmul_(self.contract(self.expand(normed)), self.block.scale)
+            rows += self.contract(self.expand(normed))
 
 
-def _packed(conv: nn.Conv2d) -> PackedLinear:
-    """A 1x1 convolution as a matrix."""
-    assert conv.bias is not None
-    linear = nn.Linear(conv.in_channels, conv.out_channels, device="meta")
-    linear.weight, linear.bias = nn.Parameter(conv.weight[:, :, 0, 0]), nn.Parameter(conv.bias)
+def _packed(weight: Float[Tensor, "o i"], bias: Float[Tensor, " o"] | None) -> PackedLinear:
+    assert bias is not None
+    linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
+    linear.weight, linear.bias = nn.Parameter(weight), nn.Parameter(bias)
     return PackedLinear.of(linear, BAND)
