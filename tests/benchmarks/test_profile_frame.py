@@ -41,3 +41,11 @@ def test_calls_are_watched_only_meanwhile(script):
     with script.watched(lambda part, call: call()):
         assert getattr(owner, name) is not before
     assert getattr(owner, name) is before
+
+
+def test_fast_and_readable_forms_answer_every_call(script):
+    table = script.against_readable(tiny_model(SMALL_HIERA), 2, 2, time.process_time)
+    rows = {cells[0]: cells[1:] for line in table.splitlines()[2:] if (cells := line.strip("| ").split(" | "))}
+    assert list(rows) == [*script.READABLE, "frame"]
+    assert all(float(rows[part][1]) < 1e-4 for part in script.READABLE)
+    assert float(rows["frame"][0].split()[0]) > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from copy import deepcopy
 from pathlib import Path
 
 import cv2
@@ -26,6 +27,8 @@ FITS: dict[Fitting, Fit] = {
     "native": Fit(SIZE, (64, 96), (64, 96)),
     (32, 128): Fit(SIZE, (32, 128), (32, 128)),
 }
+
+FAST_WAYS = ("reader", "_decoder", "_remember")
 
 
 @pytest.fixture(scope="module", params=["hiera", "nano"])
@@ -103,16 +106,22 @@ def test_a_square_frame_is_the_same_under_every_fit(tiny: Sam2):
 
 
 @pytest.mark.usefixtures("as_user")
-def test_the_fast_way_to_read_memory_changes_no_mask(model: Sam2, frames: list[np.ndarray]):
+def test_the_fast_ways_of_a_session_change_no_mask(model: Sam2, frames: list[np.ndarray]):
     session, plain = (prompted(model, "native", frames[:6]) for _ in range(2))
-    assert session._engine.reader is not None
-    plain._engine.reader = None
+    for way in FAST_WAYS:
+        assert getattr(session._engine, way) is not None
+        setattr(plain._engine, way, None)
     fast, slow = logits(session.propagate()), logits(plain.propagate())
     assert fast.keys() == slow.keys()
     for key, shown in fast.items():
         assert np.allclose(np.frombuffer(shown, np.float32), np.frombuffer(slow[key], np.float32), atol=2e-3)
     clicked = [each.prompt(4, 2, points=[DISC], labels=[0]).logits for each in (session, plain)]
     assert np.allclose(*clicked, atol=2e-3)
+
+
+def test_half_precision_takes_the_readable_ways(tiny: Sam2, frames: list[np.ndarray]):
+    with VideoSession(frames[:2], deepcopy(tiny).bfloat16()) as session:
+        assert all(getattr(session._engine, way) is None for way in FAST_WAYS)
 
 
 @pytest.mark.usefixtures("as_user")

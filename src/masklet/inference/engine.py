@@ -20,6 +20,8 @@ from ..model.frame_encoder import FrameEncoder
 from ..model.memory_bank import BankLimits, MemoryBank
 from ..model.memory_reader import MemoryReader
 from ..model.sam2 import Sam2
+from ..model.streamed_mask_decoder import StreamedMaskDecoder
+from ..model.streamed_memory_encoder import StreamedMemoryEncoder
 from ..structures import FrameFeatures, Prediction, Selection
 from ..video.fitting import Fit, fit_frame
 from ..video.frames import FrameSource
@@ -62,6 +64,9 @@ class Engine:
         self.cuts = SceneCuts(source.frame)
         self.encoder = FrameEncoder(model)
         self.reader = _reader(model, options)
+        exact = model.full_precision_on_cpu
+        self._decoder = StreamedMaskDecoder(model.mask_decoder) if exact else None
+        self._remember = StreamedMemoryEncoder(model.memory_encoder) if exact else None
         self._moved = MovedFeatures(source.frame)
         self._object_batch = options.object_batch or (8 if model.config.image_size // 16 <= BATCHED_SIDE else 1)
 
@@ -132,8 +137,9 @@ class Engine:
         self.features.clear()
         self._looked_at.clear()
         self._ahead = None
-        if self.reader is not None:
-            self.reader.clear()
+        for kept in (self.reader, self._remember):
+            if kept is not None:
+                kept.clear()
 
     def answer(self, track: ObjectTrack, t: int, given: UserPrompt, *, anew: bool) -> Prediction:
         """The answer to a prompt: in the light of memory on a frame that was tracked, else from the image alone.
@@ -157,6 +163,7 @@ class Engine:
             Selection() if unread else self._conditioned(features, [track.read(t, reverse=reverse)]),
             given.to_model(self.fit, device, previous),
             stability_fallback=self.options.stability_fallback,
+            decoder=self._decoder,
         )
         return self._finished(split_prediction(answer, 0))
 
@@ -183,9 +190,10 @@ class Engine:
         for ids in self._batches(waiting):
             assert features is not None
             conditioned = self._conditioned(features, [waiting[i] for i in ids])
-            together = self.model.predict(features, conditioned, stability_fallback=self.options.stability_fallback)
+            fallback = self.options.stability_fallback
+            together = self.model.predict(features, conditioned, stability_fallback=fallback, decoder=self._decoder)
             previous = stack_maps([self._tracks[i].bank.before(t, reverse=reverse) for i in ids])
-            entry = self.model.encode_memory(features, together, previous)
+            entry = self.model.encode_memory(features, together, previous, encoder=self._remember)
             for row, i in enumerate(ids):
                 answers[i] = self._finished(split_prediction(together, row))
                 self._tracks[i].record(t, split_entry(entry, row), answers[i], prompted=False, reverse=reverse)
@@ -260,8 +268,8 @@ class Engine:
                 prompted = self.options.keep_corrections or note is None or t in track.bank.prompted
                 reverse = note is not None and note.reverse
                 previous = None if note is None else track.bank.before(t, reverse=reverse)  # as the answer was made
-                sharp = self.options.binarize_prompted
-                entry = self.model.encode_memory(self.encoded(t), answer, previous, binarize=sharp)
+                how = {"binarize": self.options.binarize_prompted, "encoder": self._remember}
+                entry = self.model.encode_memory(self.encoded(t), answer, previous, **how)
                 track.record(t, split_entry(entry, 0), answer, prompted=prompted, reverse=reverse)
                 del track.pending[t]
 
@@ -275,8 +283,10 @@ class Engine:
                 continue
             mask = track.notes[f].logits(self.model.device) > 0
             given = torch.nn.functional.interpolate(mask.float(), self.fit.input, mode="nearest")
-            adopted, previous = self.model.adopt_mask(features, given), track.bank.before(f, reverse=reverse)
-            entry = split_entry(self.model.encode_memory(features, adopted, previous), 0)
+            adopted = self.model.adopt_mask(features, given, decoder=self._decoder)
+            previous = track.bank.before(f, reverse=reverse)
+            remembered = self.model.encode_memory(features, adopted, previous, encoder=self._remember)
+            entry = split_entry(remembered, 0)
             known = track.bank.recent.get(f)
             if known is not None:
                 entry = replace(entry, pointer=known.pointer)

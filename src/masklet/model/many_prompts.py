@@ -1,7 +1,8 @@
 """Many prompts on one image: the mask decoder with the image side shared by all of them.
 
 For inference on a processor: prompts come one after another through tensors small enough for its cache. The readable
-reference is :class:`~masklet.model.mask_decoder.MaskDecoder`, which also answers what cannot be shared.
+reference is :class:`~masklet.model.mask_decoder.MaskDecoder`. What cannot be shared goes to
+:class:`~masklet.model.streamed_mask_decoder.StreamedMaskDecoder`, or where that does not serve to the reference.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .precision import own_precision
 from .sam2 import Sam2
 from .shared_image import Projection, PromptedImage, share
 from .shared_upscaling import SharedUpscaler, fold_twice
+from .streamed_mask_decoder import StreamedMaskDecoder
 from .two_way import TwoWayLayer
 
 TOGETHER = 8  # prompts: their tokens fill a matrix product, their masks take 6 MB at 1024 pixels
@@ -58,6 +60,7 @@ def decode_many(
     options = {"ambiguous": ambiguous, "stability_fallback": stability_fallback}
     with own_precision(model):
         many = ManyPrompts(model, conditioned, features) if _shareable(model, conditioned, prompts) else None
+    decoder = StreamedMaskDecoder(model.mask_decoder) if many is None and model.full_precision_on_cpu else None
     for start in range(0, len(given[0]), TOGETHER):
         few = _take(prompts, slice(start, start + TOGETHER))
         if many is not None:
@@ -66,7 +69,7 @@ def decode_many(
             yield candidates
             continue
         with torch.inference_mode():
-            answer = model.decode(conditioned, features, few, **options)
+            answer = model.decode(conditioned, features, few, **options, decoder=decoder)
         yield answer.candidates, answer.candidate_iou
 
 

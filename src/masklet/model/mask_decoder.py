@@ -14,6 +14,8 @@ from .layers import MLP, LayerNorm2d
 from .two_way import TwoWayTransformer
 
 MASKS = 4
+Decoded = tuple[Float[Tensor, "b 4 h4 w4"], Float[Tensor, "b 4"], Float[Tensor, " b"], Float[Tensor, "b 4 c"]]
+"""Masks, predicted IoU, presence logits and mask tokens."""
 
 
 class Upscaler(nn.Module):
@@ -52,7 +54,7 @@ class MaskDecoder(nn.Module):
         skip8: Tensor,
         skip4: Tensor,
         sparse: Float[Tensor, "b n c"] | None,
-    ) -> tuple[Float[Tensor, "b 4 h4 w4"], Float[Tensor, "b 4"], Float[Tensor, " b"], Float[Tensor, "b 4 c"]]:
+    ) -> Decoded:
         """Masks, predicted IoU, presence logits and mask tokens.
 
         Args:
@@ -63,14 +65,21 @@ class MaskDecoder(nn.Module):
             sparse: Prompt tokens.
         """
         b, c, h, w = image.shape
-        tokens = torch.cat((self.presence_token, self.iou_token, self.mask_tokens))[None].expand(b, -1, -1)
-        if sparse is not None:
-            tokens = torch.cat((tokens, sparse), dim=1)
         tokens, pixels = self.transformer(
-            tokens, image.flatten(2).transpose(1, 2), image_code.flatten(2).transpose(1, 2)
+            self.tokens(b, sparse), image.flatten(2).transpose(1, 2), image_code.flatten(2).transpose(1, 2)
         )
-        presence, iou, masks = tokens[:, 0], tokens[:, 1], tokens[:, 2 : 2 + MASKS]
+        presence, iou, masks, weights = self.read_out(tokens)
         fine = self.upscaler(pixels.transpose(1, 2).reshape(b, c, h, w), skip8, skip4)
-        weights = torch.stack([head(masks[:, i]) for i, head in enumerate(self.mask_heads)], dim=1)  # [b 4 c4]
         logits = (weights @ fine.flatten(2)).unflatten(2, fine.shape[-2:])
-        return logits, self.iou_head(iou).sigmoid(), self.presence_head(presence)[:, 0], masks
+        return logits, iou, presence, masks
+
+    def tokens(self, b: int, sparse: Float[Tensor, "b n c"] | None) -> Float[Tensor, "b t c"]:
+        """Tokens of ``b`` objects before they see the image."""
+        tokens = torch.cat((self.presence_token, self.iou_token, self.mask_tokens))[None].expand(b, -1, -1)
+        return tokens if sparse is None else torch.cat((tokens, sparse), dim=1)
+
+    def read_out(self, tokens: Float[Tensor, "b t c"]) -> tuple[Tensor, Tensor, Tensor, Float[Tensor, "b 4 c4"]]:
+        """Presence logits, predicted IoU, mask tokens, and what each mask takes of the channels at stride 4."""
+        presence, iou, masks = tokens[:, 0], tokens[:, 1], tokens[:, 2 : 2 + MASKS]
+        weights = torch.stack([head(masks[:, i]) for i, head in enumerate(self.mask_heads)], dim=1)
+        return self.presence_head(presence)[:, 0], self.iou_head(iou).sigmoid(), masks, weights

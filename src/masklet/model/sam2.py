@@ -6,6 +6,7 @@ caller's between them. The model is pure: it keeps nothing from one call to the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -19,7 +20,7 @@ from .click_features import ClickFeatures
 from .config import ModelConfig
 from .image_encoder import ImageEncoder
 from .layers import MLP
-from .mask_decoder import MaskDecoder
+from .mask_decoder import Decoded, MaskDecoder
 from .memory_attention import MemoryAttention
 from .memory_bank import BankLimits
 from .memory_encoder import MemoryEncoder, scale_mask
@@ -29,6 +30,11 @@ from .prompt_encoder import PADDING, PromptEncoder
 from .recurrent_memory import RecurrentMemory
 
 GIVEN_MASK_SCALE, GIVEN_MASK_BIAS = 20.0, -10.0
+
+Decode = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor | None], Decoded]
+"""What a mask decoder does."""
+Remember = Callable[[Tensor, Tensor], Tensor]
+"""What a memory encoder does."""
 
 
 class Sam2(nn.Module):
@@ -120,6 +126,7 @@ class Sam2(nn.Module):
         *,
         ambiguous: bool | None = None,
         stability_fallback: bool = True,
+        decoder: Decode | None = None,
     ) -> Prediction:
         """Masks from a conditioned embedding and prompts; a single image serves any number of prompted objects.
 
@@ -129,6 +136,7 @@ class Sam2(nn.Module):
             prompts: Points and earlier logits; ``prompts.mask`` is not read here.
             ambiguous: Return three candidates; None: as the official model decides, by the number of points.
             stability_fallback: Let the best of three replace an unstable single mask (off while training).
+            decoder: A faster form of the mask decoder; None: the module.
         """
         size = _input_size(conditioned)
         sparse, dense = self.prompt_encoder(prompts, size)
@@ -141,7 +149,7 @@ class Sam2(nn.Module):
         if sparse is not None:
             image = _rows(image, sparse.shape[0])
         code = self.prompt_encoder.position.map(*conditioned.shape[-2:])
-        masks, iou, present, tokens = self.mask_decoder(image, code, skip8, skip4, sparse)
+        masks, iou, present, tokens = (decoder or self.mask_decoder)(image, code, skip8, skip4, sparse)
         choice = candidates.choose(
             masks,
             iou,
@@ -161,7 +169,9 @@ class Sam2(nn.Module):
         )
 
     @in_own_precision
-    def adopt_mask(self, features: FrameFeatures, mask: Float[Tensor, "b 1 h w"]) -> Prediction:
+    def adopt_mask(
+        self, features: FrameFeatures, mask: Float[Tensor, "b 1 h w"], *, decoder: Decode | None = None
+    ) -> Prediction:
         """Take a given binary mask as the answer; the decoder only makes the pointer, from the raw embedding.
 
         Parity: sam2/modeling/sam2_base.py:415-465.
@@ -175,7 +185,7 @@ class Sam2(nn.Module):
             mask * GIVEN_MASK_SCALE + GIVEN_MASK_BIAS, scale_factor=0.25, mode="bilinear", antialias=True
         )
         prompts = replace(no_prompt(mask.shape[0], mask.device), previous_logits=self.given_mask(mask.to(self.dtype)))
-        seen = self.decode(features.embedding, features, prompts, ambiguous=False)
+        seen = self.decode(features.embedding, features, prompts, ambiguous=False, decoder=decoder)
         present = mask.flatten(1).amax(1) > 0
         score = torch.where(present, presence.CERTAIN, -presence.CERTAIN)
         ones = torch.ones_like(score)
@@ -196,6 +206,7 @@ class Sam2(nn.Module):
         prompts: Prompts | None = None,
         *,
         stability_fallback: bool = True,
+        decoder: Decode | None = None,
     ) -> Prediction:
         """Masks of a frame: a given mask is adopted, anything else is decoded in the light of memory.
 
@@ -204,12 +215,13 @@ class Sam2(nn.Module):
             memory: What may be read, or the embedding that was conditioned on it already.
             prompts: What the user says of the frame; None: nothing.
             stability_fallback: As in :meth:`decode`.
+            decoder: As in :meth:`decode`.
         """
         if prompts is not None and prompts.mask is not None:
-            return self.adopt_mask(features, prompts.mask)
+            return self.adopt_mask(features, prompts.mask, decoder=decoder)
         conditioned = memory if isinstance(memory, Tensor) else self.condition(features, memory)
         asked = no_prompt(conditioned.shape[0], conditioned.device) if prompts is None else prompts
-        prediction = self.decode(conditioned, features, asked, stability_fallback=stability_fallback)
+        prediction = self.decode(conditioned, features, asked, stability_fallback=stability_fallback, decoder=decoder)
         return replace(prediction, from_prompt=prompts is not None)
 
     @in_own_precision
@@ -220,6 +232,7 @@ class Sam2(nn.Module):
         previous: Float[Tensor, "b m h w"] | None = None,
         *,
         binarize: bool = False,
+        encoder: Remember | None = None,
     ) -> MemoryEntry:
         """What to remember of a frame.
 
@@ -228,10 +241,11 @@ class Sam2(nn.Module):
             prediction: The answer to remember.
             previous: Memory map of the frame before, which only recurrent memory reads; None: there is none.
             binarize: Sharpen the masks of prompted frames (official in tracking).
+            encoder: A faster form of the memory encoder; None: the module.
         """
         size = _input_size(features.embedding)
         mask = scale_mask(prediction.logits, size, binarize and prediction.from_prompt)
-        memory = self.memory_encoder(features.embedding, mask.to(features.embedding.dtype))
+        memory = (encoder or self.memory_encoder)(features.embedding, mask.to(features.embedding.dtype))
         if self.no_object_memory is not None:
             memory = presence.mark_absent(memory, prediction.presence, self.no_object_memory)
         if self.recurrent_memory is not None:
