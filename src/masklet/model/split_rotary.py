@@ -102,21 +102,22 @@ class SplitRotary:
 
     def read(self, selection: Selection) -> SplitMemory:
         """Tokens of a selection that has maps."""
-        (h, w), dtype, tokens = self.keys.size, self.keys.weight.dtype, self.keys.tokens
+        (h, w), tokens = self.keys.size, self.keys.tokens
         slots = torch.tensor([slot for slot, _ in selection.maps])
         maps = [entry.features for _, entry in selection.maps if entry.features is not None]
         assert len(maps) == len(slots), "a selected memory map was dropped"
-        values = torch.cat(maps).to(dtype).flatten(2).transpose(1, 2)  # [f n m]
-        keys = _with_one(values + self.keys.places + tokens.time[slots][:, None])
-        counts = torch.ones(len(slots), dtype=dtype)
-        counts[slots == PROMPTED_SLOT] = torch.tensor(tokens.prompted_bias, dtype=dtype).exp()
-        values = _with_one(values) * counts[:, None, None]
-        keys, values = (part.unflatten(1, (h, w)).permute(2, 0, 1, 3) for part in (keys, values))  # [w f h e]
+        values = torch.cat(maps).permute(3, 0, 2, 1)  # [w f h m]
+        places = self.keys.places.unflatten(0, (h, w)).transpose(0, 1)[:, None]
+        times = tokens.time[slots][:, None]
+        weight = torch.where(slots == PROMPTED_SLOT, tokens.prompted_bias, 0.0).exp().to(self.keys.weight.dtype)
         blocks = []
         for left in range(0, w, SIDE):
             for top in range(0, h, SIDE):
                 x, y = slice(left, min(left + SIDE, w)), slice(top, min(top + SIDE, h))
-                blocks.append(Block(x, y, keys[x, :, y].contiguous(), values[x, :, y].flatten(0, 2).T.contiguous()))
+                memory = _with_one(values[x, :, y].to(self.keys.weight.dtype))
+                keys, counted = memory.clone(), memory * weight[:, None, None]
+                keys[..., :-1].add_(places[x, :, y]).add_(times)
+                blocks.append(Block(x, y, keys, counted.flatten(0, 2).T.contiguous()))
         if not selection.pointers:
             return SplitMemory(tuple(blocks), None, None)
         tails, pointers = self.keys.pointers(selection)

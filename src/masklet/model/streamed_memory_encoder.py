@@ -54,14 +54,15 @@ class StreamedMemoryEncoder:
         """Memory maps of an unconditioned embedding and scaled masks, one after the other."""
         images = self._projected(embedding)
         images = images * len(mask) if len(images) == 1 else images
-        return torch.stack([self._encoded(image, one) for image, one in zip(images, mask, strict=True)])
+        memories = [self._encoded(image, one) for image, one in zip(images, mask, strict=True)]
+        return torch.stack(memories).permute(0, 3, 1, 2)  # channels stay last in memory, as they are read
 
     def _projected(self, embedding: Float[Tensor, "b c h w"]) -> list[Places]:
         if self._projection is None or self._projection[0] is not embedding:
             self._projection = embedding, [self._image(one.permute(1, 2, 0).contiguous()) for one in embedding]
         return self._projection[1]
 
-    def _encoded(self, image: Places, mask: Float[Tensor, "1 p q"]) -> Float[Tensor, "m h w"]:
+    def _encoded(self, image: Places, mask: Float[Tensor, "1 p q"]) -> Float[Tensor, "h w m"]:
         x = mask.contiguous()[None]
         for step in self._steps:
             x = step(x)
@@ -70,7 +71,7 @@ class StreamedMemoryEncoder:
             block(x, x)
         memory = self._out(x)
         self._last(x, memory)
-        return memory.permute(2, 0, 1).contiguous()
+        return memory
 
 
 @dataclass(frozen=True)
