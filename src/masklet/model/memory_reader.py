@@ -45,17 +45,17 @@ class Folded:
 
     Attributes:
         layer: The layer, for its norms.
-        inside: Weight and bias of the query, key and value of self-attention.
-        query: Weight and bias of the query of cross-attention, scaled.
-        out: Weight and bias from memory, as each head attended to it, to the embedding.
+        inside: Query, key and value of self-attention.
+        query: Query of cross-attention, scaled.
+        out: From memory, as each head attended to it, to the embedding.
         inside_out: The output of self-attention.
         mlp: Its two layers.
     """
 
     layer: MemoryAttentionLayer
-    inside: tuple[Float[Tensor, "inside c"], Float[Tensor, " inside"]]
-    query: tuple[Float[Tensor, "c c"], Float[Tensor, " c"]]
-    out: tuple[Float[Tensor, "c attended"], Float[Tensor, " c"]]
+    inside: PackedLinear
+    query: PackedLinear
+    out: PackedLinear
     inside_out: PackedLinear
     mlp: tuple[PackedLinear, PackedLinear]
 
@@ -75,8 +75,9 @@ class Folded:
         first, second = layer.mlp.layers
         assert isinstance(first, nn.Linear)
         assert isinstance(second, nn.Linear)
+        own_in, query_in, memory_out = (PackedLinear.matrix(*one, PIECE) for one in (inside, query, out))
         inside_out, *mlp = (PackedLinear.of(one, PIECE) for one in (own.out, first, second))
-        return Folded(layer, inside, query, out, inside_out, (mlp[0], mlp[1]))
+        return Folded(layer, own_in, query_in, memory_out, inside_out, (mlp[0], mlp[1]))
 
 
 @dataclass(frozen=True)
@@ -180,20 +181,20 @@ class MemoryReader:
                 query = self._query(folded, x, keys.turns)
             attend = attention(number)
             for piece, asked in zip(x.split(PIECE), query.split(PIECE), strict=True):
-                piece += F.linear(attend(asked), *folded.out)
+                piece += folded.out(attend(asked))
                 first, second = folded.mlp
                 piece += second(first(folded.layer.norm3(piece)).relu_())
         return self.model.memory_attention.norm(x)
 
     def _query(self, folded: Folded, x: Float[Tensor, "n c"], turns: Tensor) -> Float[Tensor, "n c"]:
-        query = F.linear(folded.layer.norm2(x), *folded.query)
+        query = folded.query(folded.layer.norm2(x))
         turn(query, turns)
         return query
 
     def _attend_inside(self, folded: Folded, x: Float[Tensor, "n c"], turns: Tensor) -> Float[Tensor, "n c"]:
         """Self-attention and its residual."""
         n, c = x.shape
-        inside = F.linear(folded.layer.norm1(x), *folded.inside)
+        inside = folded.inside(folded.layer.norm1(x))
         turn(inside[:, : 2 * c], turns)
         query, key, value = inside.view(n, 3, self.heads, -1).permute(1, 2, 0, 3)[:, None]
         y = F.scaled_dot_product_attention(query, key, value)

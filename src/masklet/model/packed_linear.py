@@ -44,6 +44,14 @@ class PackedLinear:
         fused = gelu and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
         return PackedLinear(layer, _packed(layer, rows), gelu, fused)
 
+    @staticmethod
+    def matrix(weight: Float[Tensor, "o i"], bias: Float[Tensor, " o"] | None, rows: int) -> PackedLinear:
+        """Pack a weight and a bias that are no layer's; they are not shared."""
+        assert bias is not None
+        linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
+        linear.weight, linear.bias = (nn.Parameter(x.detach(), requires_grad=False) for x in (weight, bias))
+        return PackedLinear.of(linear, rows)
+
     def __call__(self, x: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
         """Apply it to the last axis; the layer's weights must not have changed."""
         y = self.layer(x) if self.weight is None else _product(x, self.weight, self.layer.bias, self.fused)

@@ -41,7 +41,8 @@ class StreamedHiera:
 
     def __init__(self, trunk: Hiera) -> None:
         self._trunk = trunk
-        self._patch = PackedLinear.of(_as_linear(trunk.patch), BAND)
+        patch = trunk.patch.weight.permute(0, 2, 3, 1).flatten(1), trunk.patch.bias  # channels of a patch come last
+        self._patch = PackedLinear.matrix(*patch, BAND)
         packed = trunk.stage_ends[-2]
         self._blocks = [_Block.of(block, packed=i <= packed) for i, block in enumerate(trunk.blocks)]
         self._position: tuple[Tokens, WindowOrder] | None = None  # of the last size
@@ -172,15 +173,6 @@ class _Block:
     def _mlp(self, x: Tokens) -> None:
         """Add the MLP in place."""
         x += self.second(self.first(self.block.norm2(x)))
-
-
-def _as_linear(patch: nn.Conv2d) -> nn.Linear:
-    """The embedding as a layer for patches whose channels come last."""
-    assert patch.bias is not None
-    weight, bias = patch.weight.detach().permute(0, 2, 3, 1).flatten(1), patch.bias.detach()
-    linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
-    linear.weight, linear.bias = nn.Parameter(weight, requires_grad=False), nn.Parameter(bias, requires_grad=False)
-    return linear
 
 
 def _patches(image: Float[Tensor, "1 3 H W"]) -> Float[Tensor, "h w 7 21"]:

@@ -37,7 +37,7 @@ class StreamedMemoryEncoder:
         downsampler = encoder.mask
         self._steps = [_Step.of(*step) for step in zip(downsampler.convs, downsampler.norms, strict=True)]
         matrices = [(conv.weight[:, :, 0, 0], conv.bias) for conv in (downsampler.out, encoder.image, encoder.out)]
-        self._mask, self._image, self._out = (_packed(*matrix) for matrix in matrices)
+        self._mask, self._image, self._out = (PackedLinear.matrix(*matrix, BAND) for matrix in matrices)
         *blocks, last = encoder.fuser
         self._blocks, self._last = [_Block.of(block) for block in blocks], _Block.of(last, matrices[-1][0])
         self._projection: tuple[Tensor, list[Places]] | None = None
@@ -128,7 +128,7 @@ class _Block:
         if after is not None:
             wide = after.double()
             weight, bias = (wide @ weight.double()).to(weight.dtype), (wide @ bias.double()).to(bias.dtype)
-        return _Block(block, PackedLinear.of(block.expand, BAND, gelu=True), _packed(weight, bias))
+        return _Block(block, PackedLinear.of(block.expand, BAND, gelu=True), PackedLinear.matrix(weight, bias, BAND))
 
     def __call__(self, x: Places, to: Float[Tensor, "h w o"]) -> None:
         """Add what the block makes of a map to that map, or to what it was projected to."""
@@ -139,10 +139,3 @@ class _Block:
         for rows, band in zip(to.flatten(0, 1).split(BAND), y.split(BAND), strict=True):
             normed = F.layer_norm(band, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
             rows += self.contract(self.expand(normed))
-
-
-def _packed(weight: Float[Tensor, "o i"], bias: Float[Tensor, " o"] | None) -> PackedLinear:
-    assert bias is not None
-    linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
-    linear.weight, linear.bias = nn.Parameter(weight), nn.Parameter(bias)
-    return PackedLinear.of(linear, BAND)
