@@ -15,7 +15,6 @@ from torch.nn import functional as F
 from .layers import ConvNeXtBlock, LayerNorm2d
 
 MASK_SCALE, MASK_BIAS = 20.0, -10.0
-PLACES = 2048  # of maps that a CPU fuses together without gradients: more is not faster, and takes memory
 
 
 class MaskDownsampler(nn.Module):
@@ -47,15 +46,7 @@ class MemoryEncoder(nn.Module):
 
     def forward(self, embedding: Float[Tensor, "#b c h w"], mask: Float[Tensor, "b 1 p q"]) -> Float[Tensor, "b m h w"]:
         """Memory map of an unconditioned embedding and a scaled mask."""
-        image = self.image(embedding)
-        if torch.is_grad_enabled() or mask.device.type != "cpu":
-            return self._fused(image, mask)
-        masks = mask.split(max(PLACES // image[0, 0].numel(), 1))
-        images = [image] * len(masks) if len(image) == 1 else image.split(len(masks[0]))
-        return torch.cat([self._fused(*pair) for pair in zip(images, masks, strict=True)])
-
-    def _fused(self, image: Float[Tensor, "#b c h w"], mask: Float[Tensor, "b 1 p q"]) -> Float[Tensor, "b m h w"]:
-        return self.out(self.fuser(image + self.mask(mask)))
+        return self.out(self.fuser(self.image(embedding) + self.mask(mask)))
 
 
 def scale_mask(logits: Float[Tensor, "b 1 h w"], size: tuple[int, int], binarize: bool) -> Float[Tensor, "b 1 p q"]:
