@@ -55,6 +55,16 @@ def tiny_model(config: ModelConfig = SMALL_HIERA, seed: int = 0) -> Sam2:
     return model
 
 
+def lively(config: ModelConfig, dtype: torch.dtype = torch.float32) -> Sam2:
+    """A model whose mask decoder's norms and biases are not those of a new one."""
+    model, generator = tiny_model(config), torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in model.mask_decoder.parameters():
+            if weight.ndim == 1:
+                weight.add_(0.3 * torch.randn(weight.shape, generator=generator))
+    return model.to(dtype)
+
+
 def clip(frames: int, height: int = HEIGHT, width: int = WIDTH) -> list[np.ndarray]:
     """A red disc and a blue square that move over a wavy background; RGB ``uint8``."""
     yy, xx = np.mgrid[0:height, 0:width].astype(np.float64)

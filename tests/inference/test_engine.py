@@ -28,7 +28,7 @@ FITS: dict[Fitting, Fit] = {
     (32, 128): Fit(SIZE, (32, 128), (32, 128)),
 }
 
-FAST_WAYS = ("reader", "_decoder", "_remember")
+FAST_WAYS = ("reader", "_mask_decoder", "_memory_encoder")
 
 
 @pytest.fixture(scope="module", params=["hiera", "nano"])

@@ -11,7 +11,7 @@ from masklet.model import many_prompts, shared_upscaling
 from masklet.model.many_prompts import FEWEST, TOGETHER, ManyPrompts, decode_many
 from masklet.model.sam2 import Sam2
 from masklet.structures import FrameFeatures, Prompts, Selection
-from tiny_model import SMALL_HIERA, SMALL_NANO, tiny_model
+from tiny_model import SMALL_HIERA, SMALL_NANO, lively
 
 HEIGHT, WIDTH = 96, 64  # not square, several tiles
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
@@ -21,16 +21,6 @@ TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12}
 def small(monkeypatch):
     monkeypatch.setattr(many_prompts, "SMALLEST", 1)
     monkeypatch.setattr(shared_upscaling, "TILE", 7)
-
-
-def lively(config: Any, dtype: torch.dtype) -> Sam2:
-    """A model whose norms and biases are not those of a new one."""
-    model, generator = tiny_model(config), torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for weight in model.mask_decoder.parameters():
-            if weight.ndim == 1:
-                weight.add_(0.3 * torch.randn(weight.shape, generator=generator))
-    return model.to(dtype)
 
 
 def scene(model: Sam2) -> tuple[torch.Tensor, FrameFeatures]:

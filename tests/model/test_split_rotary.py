@@ -23,7 +23,7 @@ from tiny_model import DISC, SMALL_HIERA, SMALL_NANO, SQUARE, clip, tiny_model
 ONE_HEAD = replace(SMALL_HIERA, attention_heads=1)
 WIDE = {
     "one head": ONE_HEAD,
-    "maps that count more": replace(SMALL_NANO, attention_heads=1),
+    "maps that count more": replace(SMALL_NANO, attention_heads=1, prompted_weight=7.0),
     "two heads": replace(SMALL_HIERA, attention_heads=2, memory_width=SMALL_HIERA.memory_width // 2),
     "2.0": replace(ONE_HEAD, version="2.0"),
 }
@@ -35,7 +35,6 @@ def in_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """It always pays; blocks and pieces are so small that there are several, the last not full."""
     monkeypatch.setattr(split_rotary, "PAYS", 0.0)
     monkeypatch.setattr(split_rotary, "SIDE", 3)
-    monkeypatch.setattr(split_rotary, "STRIP", 6)
     monkeypatch.setattr(split_rotary, "QUERIES", 8)
     monkeypatch.setattr(memory_reader, "PIECE", 20)
     with torch.inference_mode():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
 
 import pytest
 import torch
@@ -13,7 +12,7 @@ from masklet.model import streamed_mask_decoder
 from masklet.model.sam2 import Sam2, no_prompt
 from masklet.model.streamed_mask_decoder import StreamedMaskDecoder
 from masklet.structures import FrameFeatures, Prediction, Prompts
-from tiny_model import SMALL_HIERA, SMALL_NANO, tiny_model
+from tiny_model import SMALL_HIERA, SMALL_NANO, lively
 
 HEIGHT, WIDTH = 96, 64  # not square
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
@@ -22,16 +21,6 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
 @pytest.fixture(autouse=True)
 def bands(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(streamed_mask_decoder, "BAND", 9)  # two rows of four and two of the last
-
-
-def lively(config: Any, dtype: torch.dtype = torch.float32) -> Sam2:
-    """A model whose norms and biases are not those of a new one."""
-    model, generator = tiny_model(config), torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for weight in model.mask_decoder.parameters():
-            if weight.ndim == 1:
-                weight.add_(0.3 * torch.randn(weight.shape, generator=generator))
-    return model.to(dtype)
 
 
 def scene(model: Sam2, objects: int) -> tuple[Tensor, FrameFeatures]:

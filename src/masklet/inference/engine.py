@@ -65,8 +65,8 @@ class Engine:
         self.encoder = FrameEncoder(model)
         self.reader = _reader(model, options)
         exact = model.full_precision_on_cpu
-        self._decoder = StreamedMaskDecoder(model.mask_decoder) if exact else None
-        self._remember = StreamedMemoryEncoder(model.memory_encoder) if exact else None
+        self._mask_decoder = StreamedMaskDecoder(model.mask_decoder) if exact else None
+        self._memory_encoder = StreamedMemoryEncoder(model.memory_encoder) if exact else None
         self._moved = MovedFeatures(source.frame)
         self._object_batch = options.object_batch or (8 if model.config.image_size // 16 <= BATCHED_SIDE else 1)
 
@@ -137,7 +137,7 @@ class Engine:
         self.features.clear()
         self._looked_at.clear()
         self._ahead = None
-        for kept in (self.reader, self._remember):
+        for kept in (self.reader, self._memory_encoder):
             if kept is not None:
                 kept.clear()
 
@@ -163,7 +163,7 @@ class Engine:
             Selection() if unread else self._conditioned(features, [track.read(t, reverse=reverse)]),
             given.to_model(self.fit, device, previous),
             stability_fallback=self.options.stability_fallback,
-            decoder=self._decoder,
+            decoder=self._mask_decoder,
         )
         return self._finished(split_prediction(answer, 0))
 
@@ -191,9 +191,11 @@ class Engine:
             assert features is not None
             conditioned = self._conditioned(features, [waiting[i] for i in ids])
             fallback = self.options.stability_fallback
-            together = self.model.predict(features, conditioned, stability_fallback=fallback, decoder=self._decoder)
+            together = self.model.predict(
+                features, conditioned, stability_fallback=fallback, decoder=self._mask_decoder
+            )
             previous = stack_maps([self._tracks[i].bank.before(t, reverse=reverse) for i in ids])
-            entry = self.model.encode_memory(features, together, previous, encoder=self._remember)
+            entry = self.model.encode_memory(features, together, previous, encoder=self._memory_encoder)
             for row, i in enumerate(ids):
                 answers[i] = self._finished(split_prediction(together, row))
                 self._tracks[i].record(t, split_entry(entry, row), answers[i], prompted=False, reverse=reverse)
@@ -268,7 +270,7 @@ class Engine:
                 prompted = self.options.keep_corrections or note is None or t in track.bank.prompted
                 reverse = note is not None and note.reverse
                 previous = None if note is None else track.bank.before(t, reverse=reverse)  # as the answer was made
-                how = {"binarize": self.options.binarize_prompted, "encoder": self._remember}
+                how = {"binarize": self.options.binarize_prompted, "encoder": self._memory_encoder}
                 entry = self.model.encode_memory(self.encoded(t), answer, previous, **how)
                 track.record(t, split_entry(entry, 0), answer, prompted=prompted, reverse=reverse)
                 del track.pending[t]
@@ -283,9 +285,9 @@ class Engine:
                 continue
             mask = track.notes[f].logits(self.model.device) > 0
             given = torch.nn.functional.interpolate(mask.float(), self.fit.input, mode="nearest")
-            adopted = self.model.adopt_mask(features, given, decoder=self._decoder)
+            adopted = self.model.adopt_mask(features, given, decoder=self._mask_decoder)
             previous = track.bank.before(f, reverse=reverse)
-            remembered = self.model.encode_memory(features, adopted, previous, encoder=self._remember)
+            remembered = self.model.encode_memory(features, adopted, previous, encoder=self._memory_encoder)
             entry = split_entry(remembered, 0)
             known = track.bank.recent.get(f)
             if known is not None:

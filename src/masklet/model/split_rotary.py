@@ -17,6 +17,7 @@ that share a row add its ``B`` in another. Shift and sum of the softmax are a ch
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -30,7 +31,7 @@ from .rotary_curves import RotaryCurves
 from .streamed_attention import LOWEST
 
 SIDE = 8  # of a block, in places: scores of seven maps and 512 queries take 0.9 MB
-STRIP = 2 * SIDE  # columns that queries are projected to at a time
+STRIP = 2  # blocks side by side, to whose columns queries are projected at a time
 QUERIES = 512
 PAYS = 0.95
 """Arithmetic with kept keys over arithmetic here, from which on it is taken: at 256 channels from three maps of 32x32
@@ -109,7 +110,8 @@ class SplitRotary:
         values = torch.cat(maps).permute(3, 0, 2, 1)  # [w f h m]
         places = self.keys.places.unflatten(0, (h, w)).transpose(0, 1)[:, None]
         times = tokens.time[slots][:, None]
-        weight = torch.where(slots == PROMPTED_SLOT, tokens.prompted_bias, 0.0).exp().to(self.keys.weight.dtype)
+        weight = self.keys.weight.new_ones(len(slots))
+        weight[slots == PROMPTED_SLOT] = math.exp(tokens.prompted_bias)
         blocks = []
         for left in range(0, w, SIDE):
             for top in range(0, h, SIDE):
@@ -125,30 +127,30 @@ class SplitRotary:
 
     def attend(self, memory: SplitMemory, layer: int, query: Float[Tensor, "q c"]) -> Float[Tensor, "q attended"]:
         """What each head of a layer sees of the memory, not projected; ``query`` is scaled and rotated."""
-        heads, desk = [], _Desk(self, memory.blocks[0], min(QUERIES, len(query)))
+        heads, queries = [], _Queries(self, memory.blocks[0], min(QUERIES, len(query)))
         for head, rows in enumerate(by_head(query, self.keys.heads)):
             tails = None if memory.tails is None else memory.tails[layer, head]
             pieces = []
             for part in rows.split(QUERIES):
-                desk.take(layer, head, part.T)
-                pieces.append(_attend(memory, desk, None if tails is None else tails @ part.T))
+                queries.project(layer, head, part.T)
+                pieces.append(_attend(memory, queries, None if tails is None else tails @ part.T))
             heads.append(torch.cat(pieces))
         return torch.cat(heads, 1)
 
 
-class _Desk:
+class _Queries:
     """Some queries of a head at work, in memory that is used again for the next: to allocate it takes as long."""
 
-    def __init__(self, split: SplitRotary, block: Block, queries: int) -> None:
+    def __init__(self, split: SplitRotary, block: Block, most: int) -> None:
         self.split, (h, w), e = split, split.keys.size, split.rows.width
         curves = (side.curves.shape[1] for side in (split.columns, split.rows))
-        sizes = (block.keys[..., 0].numel(), *(r * e for r in curves), h * e, min(STRIP, w) * e)
+        sizes = (block.keys[..., 0].numel(), *(r * e for r in curves), h * e, min(STRIP * SIDE, w) * e)
         self._scores, self._of_columns, self._of_rows, self._rows, self._strip = (
-            split.keys.weight.new_empty(size * queries) for size in sizes
+            split.keys.weight.new_empty(size * most) for size in sizes
         )
 
-    def take(self, layer: int, head: int, query: Float[Tensor, "d q"]) -> None:
-        """Project other queries."""
+    def project(self, layer: int, head: int, query: Float[Tensor, "d q"]) -> None:
+        """Take other queries."""
         columns, rows = self.split.columns, self.split.rows
         query_x, query_y = query.tensor_split([self.split.half])
         self._projected = columns.project(layer, head, query_x, self._of_columns)
@@ -157,8 +159,9 @@ class _Desk:
 
     def scores(self, block: Block) -> Float[Tensor, "t q"]:
         """Scores of a block, which the next ones overwrite."""
-        start = block.x.start // STRIP * STRIP
-        places = slice(start, start + STRIP)
+        width = STRIP * SIDE
+        start = block.x.start // width * width
+        places = slice(start, start + width)
         if places != self._places:
             self._places, self._column = places, self.split.columns.mix(self._projected, places, self._strip)
         column, (px, f, py, _) = self._column[block.x.start - start : block.x.stop - start], block.keys.shape
@@ -169,25 +172,25 @@ class _Desk:
         return scores.flatten(0, 1)
 
 
-def _attend(memory: SplitMemory, desk: _Desk, flat: Float[Tensor, "p q"] | None) -> Float[Tensor, "q m"]:
-    """What the queries on the desk see; ``flat`` are their scores of the pointers."""
-    first = desk.scores(memory.blocks[0].first).amax(0)
-    desk.row[:, -1] -= first
-    out = _sums(memory, desk, None if flat is None else flat - first)
+def _attend(memory: SplitMemory, queries: _Queries, flat: Float[Tensor, "p q"] | None) -> Float[Tensor, "q m"]:
+    """What queries see; ``flat`` are their scores of the pointers."""
+    first = queries.scores(memory.blocks[0].first).amax(0)
+    queries.row[:, -1] -= first
+    out = _sums(memory, queries, None if flat is None else flat - first)
     if not bool((out[-1] < FAR).all()):  # some scores are far above the first
-        more = torch.stack([desk.scores(block).amax(0) for block in memory.blocks]).amax(0)
+        more = torch.stack([queries.scores(block).amax(0) for block in memory.blocks]).amax(0)
         if flat is not None:
             more = torch.maximum(more, (flat - first).amax(0))
-        desk.row[:, -1] -= more
-        out = _sums(memory, desk, None if flat is None else flat - first - more)
+        queries.row[:, -1] -= more
+        out = _sums(memory, queries, None if flat is None else flat - first - more)
     return (out[:-1] / out[-1]).T
 
 
-def _sums(memory: SplitMemory, desk: _Desk, flat: Float[Tensor, "p q"] | None) -> Float[Tensor, "e q"]:
+def _sums(memory: SplitMemory, queries: _Queries, flat: Float[Tensor, "p q"] | None) -> Float[Tensor, "e q"]:
     """Weighted sums of the values, and of the weights; scores come shifted."""
-    out = desk.row.new_zeros(desk.row.shape[1:])
+    out = queries.row.new_zeros(queries.row.shape[1:])
     for block in memory.blocks:
-        out.addmm_(block.values, desk.scores(block).clamp_(min=LOWEST).exp_())
+        out.addmm_(block.values, queries.scores(block).clamp_(min=LOWEST).exp_())
     if flat is not None and memory.pointers is not None:
         out.addmm_(memory.pointers, flat.clamp_(min=LOWEST).exp_())
     return out
