@@ -50,26 +50,35 @@ def test_wrong_input(frame):
         overlay(frame, {0: np.zeros((40, 60), dtype=bool)})
 
 
-def test_a_label_goes_where_it_hides_no_object(frame):
+def written(masks: dict[int, np.ndarray]) -> np.ndarray:
+    """Pixels that labels change."""
     large = np.zeros((200, 300, 3), np.uint8)
+    plain, drawn = (overlay(large, masks, labels=labels) for labels in (False, True))
+    return (plain != drawn).any(axis=2)
+
+
+def test_a_label_stands_where_its_object_is_widest():
     head, body = np.zeros((2, 200, 300), bool)
     head[40:100, 120:180] = True
-    body[100:200, 100:200] = True  # its label would stand on the head above
-    plain, drawn = (overlay(large, {1: head, 2: body}, labels=labels) for labels in (False, True))
-    written = (plain != drawn).any(axis=2)
-    assert written.any()
-    assert not (written & head)[60:].any()
-    assert not (written & body)[:, 130:170].any()
+    body[100:200, 100:200] = True
+    body[10:14, 2:6] = True  # a speck far away, which would be the corner of a box around both
+    for object_id, mask in ((1, head), (2, body)):
+        label = written({object_id: mask})
+        assert label.any()
+        assert not (label & ~mask).any()
 
 
-def test_a_label_stays_at_the_largest_piece():
-    large, mask = np.zeros((200, 300, 3), np.uint8), np.zeros((200, 300), bool)
-    mask[100:180, 200:280] = True
-    mask[10:14, 2:6] = True  # a speck far away, which would be the corner of a box around both
-    plain, drawn = (overlay(large, {1: mask}, labels=labels) for labels in (False, True))
-    rows, columns = np.nonzero((plain != drawn).any(axis=2))
-    assert rows.min() > 70
-    assert columns.min() > 190
+def test_the_label_of_a_narrow_object_hides_no_object():
+    pole, head = np.zeros((2, 200, 300), bool)
+    pole[100:180, 150:154] = True
+    pole[10:12, 2:4] = True
+    head[40:99, 120:184] = True  # a label above the pole would stand on it
+    label = written({1: head, 2: pole}) & ~written({1: head})
+    assert label.any()
+    assert not (label & (head | pole)).any()
+    rows, columns = np.nonzero(label)
+    assert rows.min() > 90
+    assert columns.min() > 100
 
 
 def test_a_label_map_is_drawn_as_its_masks_are(as_user, frame):

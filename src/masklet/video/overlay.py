@@ -82,18 +82,33 @@ def overlay_labels(
 def _write_label(
     image: UInt8[np.ndarray, "h w 3"], object_id: int, mask: Bool[np.ndarray, "h w"], taken: Bool[np.ndarray, "h w"]
 ) -> None:
-    """Write the id in white on black at the mask's largest piece: above it, or where it hides the least of all."""
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))  # left, top, width, height, area
-    if len(boxes) < 2:  # the first is what is no object
+    """Write the id in white on black where the mask is widest, or beside it where it is too narrow for that."""
+    if not mask.any():
         return
-    x0, y0, w, h, _ = max(boxes[1:].tolist(), key=lambda box: box[-1])
-    x1, y1 = x0 + w, y0 + h
     scale = max(0.4, min(image.shape[:2]) / 900)
     thick = max(1, round(scale * 1.5))
     (width, height), _ = cv2.getTextSize(str(object_id), cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
+    depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[
+        1:-1, 1:-1
+    ]  # edges of the image too
+    row, column = np.unravel_index(depth.argmax(), depth.shape)
+    if 2 * depth[row, column] > max(width, 2 * height):
+        x, y = int(column) - width // 2, int(row) + height // 2
+    else:
+        x, y = _beside(mask, taken, (width, height))
+    for color, stroke in (((0, 0, 0), thick + 2), ((255, 255, 255), thick)):
+        cv2.putText(image, str(object_id), (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, color, stroke, cv2.LINE_AA)
+
+
+def _beside(mask: Bool[np.ndarray, "h w"], taken: Bool[np.ndarray, "h w"], size: tuple[int, int]) -> tuple[int, int]:
+    """Where a label of a width and height hides the least of all objects at the box of a mask's largest piece."""
+    width, height = size
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))  # left, top, width, height, area
+    x0, y0, w, h, _ = max(boxes[1:].tolist(), key=lambda box: box[-1])  # the first is what is no object
+    x1, y1 = x0 + w, y0 + h
 
     def inside(x: int, y: int) -> tuple[int, int]:
-        return min(max(0, x), max(0, image.shape[1] - width)), min(max(height + 2, y), image.shape[0])
+        return min(max(0, x), max(0, mask.shape[1] - width)), min(max(height + 2, y), mask.shape[0])
 
     def hidden(place: tuple[int, int]) -> int:
         x, y = place
@@ -101,7 +116,4 @@ def _write_label(
 
     middle, centre = (x0 + x1 - width) // 2, (y0 + y1 + height) // 2
     beside = (middle, y0 - 4), (x0, y0 - 4), (x1 - width, y0 - 4), (middle, y1 + height + 4)
-    places = [inside(*place) for place in (*beside, (x0 - width - 4, centre), (x1 + 4, centre))]
-    x, y = min(places, key=hidden)
-    for color, stroke in (((0, 0, 0), thick + 2), ((255, 255, 255), thick)):
-        cv2.putText(image, str(object_id), (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, color, stroke, cv2.LINE_AA)
+    return min((inside(*place) for place in (*beside, (x0 - width - 4, centre), (x1 + 4, centre))), key=hidden)
