@@ -25,6 +25,8 @@ from masklet.model.frame_encoder import FrameEncoder
 from masklet.model.memory_bank import MemoryBank
 from masklet.model.memory_reader import MemoryReader
 from masklet.model.sam2 import build, no_prompt
+from masklet.model.streamed_mask_decoder import StreamedMaskDecoder
+from masklet.model.streamed_memory_encoder import StreamedMemoryEncoder
 
 
 def seconds(call: Callable[[], object], repeats: int) -> float:
@@ -46,6 +48,7 @@ def measure(name: str, size: int | None) -> None:
     rng = np.random.default_rng(0)
     clip = [rng.integers(0, 255, (480, 854, 3), dtype=np.uint8) for _ in range(4)]
     encoder, reader = FrameEncoder(model), MemoryReader(model)  # as sessions on a CPU do
+    decoder, remember = StreamedMaskDecoder(model.mask_decoder), StreamedMemoryEncoder(model.memory_encoder)
     with torch.inference_mode():
         image = torch.randn(1, 3, size, size)
         features = encoder(image)
@@ -65,12 +68,12 @@ def measure(name: str, size: int | None) -> None:
             bank.write(t, replace(entry, features=entry.features.clone()), prompted=False)
             return read
 
-        conditioned = attend()
+        conditioned, asked = attend(), no_prompt(1, image.device)
         parts = {
             "image encoder": seconds(lambda: encoder(image), repeats),
             "memory attention": seconds(attend, repeats),
-            "mask decoder": seconds(lambda: model.decode(conditioned, features, no_prompt(1, image.device)), repeats),
-            "memory encoder": seconds(lambda: model.encode_memory(features, answer), repeats),
+            "mask decoder": seconds(lambda: model.decode(conditioned, features, asked, decoder=decoder), repeats),
+            "memory encoder": seconds(lambda: model.encode_memory(features, answer, encoder=remember), repeats),
         }
     session = masklet.VideoSession(None, model)
     session.step(clip[0])
